@@ -8,18 +8,21 @@
 //! `watch` does, through `printer`.
 
 mod admin;
+mod api;
 mod check;
 mod completions;
 mod config;
 mod descriptors;
 mod dev;
 mod failure;
+mod findings;
 mod graph;
 mod init;
 mod live;
 mod log;
 mod names;
 mod output;
+mod preview;
 mod printer;
 mod program;
 mod progress;
@@ -95,6 +98,8 @@ enum Command {
     Serve(serve::Serve),
     /// Find errors in a site, and render every page that has data
     Check(check::Check),
+    /// Show what a directory, an archive or a git revision would change, without publishing it
+    Preview(preview::Preview),
     /// Write one rendered template to stdout
     Render(render::Render),
     /// Show which templates call which
@@ -152,6 +157,7 @@ impl Command {
             Self::Dev(dev) => dev.run(setup),
             Self::Serve(serve) => serve.run(setup),
             Self::Check(check) => check.run(&setup),
+            Self::Preview(preview) => preview.run(&setup),
             Self::Render(render) => render.run(&setup),
             Self::Graph(graph) => graph.run(&setup),
             Self::Watch(watch) => watch.run(setup),
@@ -167,6 +173,7 @@ impl Command {
             Self::Dev(dev::Dev { directory, .. })
             | Self::Serve(serve::Serve { directory, .. })
             | Self::Check(check::Check { directory, .. })
+            | Self::Preview(preview::Preview { directory, .. })
             | Self::Render(render::Render { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => Some(&directory.directory),
@@ -181,7 +188,7 @@ impl Command {
             Self::Serve(_) => descriptors::of_server(setup.config().server.workers, &setup.config().admin),
             Self::Dev(_) => descriptors::of_server(dev::WORKERS, &setup.config().admin),
             Self::Watch(_) => descriptors::OF_WATCH,
-            Self::Check(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
+            Self::Check(_) | Self::Preview(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
             Self::Init(_) | Self::Reload(_) | Self::Config(_) | Self::Completions(_) => 0,
         }
     }
@@ -203,6 +210,7 @@ impl Command {
             Self::Dev(dev) => dev.flags(),
             Self::Serve(serve) => serve.flags(),
             Self::Reload(reload) => reload.flags(),
+            Self::Preview(preview) => preview.flags(),
             Self::Check(check::Check { directory, .. })
             | Self::Render(render::Render { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
@@ -215,6 +223,14 @@ impl Command {
 impl Directory {
     fn flags(&self) -> Vec<Flag<'_>> {
         vec![("--plain=", "templates.plain", &self.plain)]
+    }
+
+    /// Returns another directory that is opened in the same way.
+    fn at(&self, directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            plain: self.plain.clone(),
+        }
     }
 
     /// Opens the directory for an author. If the settings do not say whether it is a site or a plain folder, its content decides.

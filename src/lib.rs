@@ -55,6 +55,8 @@ pub mod guard;
 mod hosts;
 #[cfg(any(feature = "web", feature = "admin"))]
 mod sse;
+#[cfg(feature = "admin")]
+mod archive;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(feature = "admin")]
@@ -75,14 +77,15 @@ pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
     ActorHealth, ActorKind, ActorState, Builder, CompareError, Context, ContextSource, Counters, Diagnostic, Digest,
     DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader,
-    MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned, Policy, Published,
-    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderFailure, RenderOptions, Rendered,
-    Renders, Restart, Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle,
+    MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned, Policy, Preview, PreviewError,
+    PreviewReport, PreviewRequest, Published,
+    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderComparison, RenderFailure, RenderOptions, Rendered,
+    Renders, SampleRender, Restart, Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle,
     TemplateName, Timeout, Unavailable, Value, Version, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
-    budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, text, value,
+    budget, counters, diagnostic, dialect, loader, messages, samples, snapshot, supervision, text, value,
 };
 
 // The examples in the guides compile and run.

@@ -30,8 +30,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hotplate_actors::diagnostic::Diagnostic;
-use hotplate_actors::dialect::{Closure, Dialect};
+use hotplate_actors::dialect::{Closure, Dialect, Unit};
+#[cfg(feature = "cli")]
+use hotplate_actors::loader::{Changes, Depth, DirectoryLoader, Loader, LoaderError};
 use hotplate_actors::loader::{Mount, Rules};
+use hotplate_actors::samples::{SampleSource, SampleTexts};
 use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
@@ -232,11 +235,28 @@ impl Site {
 
     /// Returns a builder of an engine for this site. Its loader, the dialect of its data, its companions and its fallback are set.
     pub fn builder(&self) -> Builder {
-        let builder = Hotplate::builder();
+        let builder = Hotplate::builder().mounts(self.mounts());
         if self.is_folder() {
             let site = self.clone();
-            let builder = builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
             return builder.entries(move |name| site.is_entry(name));
+        }
+        self.with_data_dialect(builder.optional_fallback("maintenance.html"))
+            .samples(SiteSamples)
+    }
+
+    /// Reads everything once: templates, data, samples and schemas.
+    ///
+    /// # Errors
+    /// A directory that cannot be read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn load(&self, limits: &Limits) -> Result<Changes, LoaderError> {
+        DirectoryLoader::new(self.mounts(), limits).sync(Depth::Afresh)
+    }
+
+    /// Returns the directories that are loaded. Those of samples and schemas are left out if they do not exist at the start.
+    fn mounts(&self) -> Vec<Mount> {
+        if self.is_folder() {
+            return vec![Mount::new("", &self.directory).rules(self.rules.clone())];
         }
         let templates = Mount::new("", self.template_directory())
             .rules(self.rules.clone())
@@ -245,11 +265,15 @@ impl Site {
             links: self.rules.links,
             ..Rules::default()
         };
-        let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data"))
-            .rules(data)
-            .extensions(["json"]);
-        let builder = builder.mounts([templates, data]).optional_fallback("maintenance.html");
-        self.with_data_dialect(builder)
+        let json = |prefix: &str, directory: &str| {
+            let directory = self.directory.join(directory);
+            Mount::new(prefix, directory).rules(data.clone()).extensions(["json"])
+        };
+        let mut mounts = vec![templates, json(layout::DATA_PREFIX, "data")];
+        let others = [(layout::SAMPLE_PREFIX, layout::SAMPLES), (layout::SCHEMA_PREFIX, layout::SCHEMAS)];
+        let there = others.into_iter().filter(|(_, directory)| self.directory.join(directory).is_dir());
+        mounts.extend(there.map(|(prefix, directory)| json(prefix, directory)));
+        mounts
     }
 
     /// Makes the engine compile data with its own dialect, and publish it together with the entries that use it.
@@ -363,7 +387,11 @@ impl Site {
     pub fn unused_data(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let names = || snapshot.entries().map(|(_, name, _)| name);
         let entries = names().filter(|name| self.is_entry(name));
-        let used: std::collections::HashSet<TemplateName> = entries.flat_map(layout::companions_of).collect();
+        let of_entry = |entry: &TemplateName| {
+            let others = layout::samples_of(entry).into_iter().chain(layout::schemas_of(entry));
+            layout::companions_of(entry).into_iter().chain(others)
+        };
+        let used: std::collections::HashSet<TemplateName> = entries.flat_map(of_entry).collect();
         let mut unused: Vec<&TemplateName> = names().filter(|name| !self.is_template(name)).collect();
         unused.retain(|name| !used.contains(*name));
         unused.sort_unstable();
@@ -409,17 +437,48 @@ pub struct SiteData;
 
 impl ContextSource for SiteData {
     fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
-        let mut members: Vec<_> = closure.companions().collect();
-        let entry = &closure.top().name;
-        // ASCII names have one Unicode form, so nothing has to be chosen.
-        if !entry.as_str().is_ascii() {
-            members = layout::chosen(entry, &members, |member| member.name.clone());
-        }
-        let units = members
-            .into_iter()
-            .filter_map(|member| member.unit.as_any().downcast_ref());
-        let layers = units.map(|unit: &data::DataUnit| &unit.value).collect();
-        build(&merge::Merged(layers), arena, limits)
+        build(&merge::Merged(data_layers(closure)), arena, limits)
+    }
+}
+
+/// Returns the data of an entry, each to be merged over the one before.
+fn data_layers<'s>(closure: &Closure<'s>) -> Vec<&'s Json> {
+    let mut members: Vec<_> = closure.companions().collect();
+    let entry = &closure.top().name;
+    // ASCII names have one Unicode form, so nothing has to be chosen.
+    if !entry.as_str().is_ascii() {
+        members = layout::chosen(entry, &members, |member| member.name.clone());
+    }
+    members.into_iter().filter_map(|member| value_of(&*member.unit)).collect()
+}
+
+/// Returns the value of a unit of data.
+fn value_of(unit: &dyn Unit) -> Option<&Json> {
+    let data: &data::DataUnit = unit.as_any().downcast_ref()?;
+    Some(&data.value)
+}
+
+/// The samples of the pages of a site: their data, with `samples/a/b.json` merged over that of `a/b.html`.
+struct SiteSamples;
+
+/// The layers of one sample, each merged over the one before.
+struct SampleLayers<'s>(Vec<&'s Json>);
+
+impl SampleSource for SiteSamples {
+    fn sample<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>> {
+        let samples = layout::samples_of(texts.entry());
+        let units = samples.iter().filter_map(|name| texts.unit(name.as_str()));
+        let own: Vec<_> = units.filter_map(value_of).collect();
+        let data = data_layers(&texts.closure());
+        let layers: Vec<&Json> = data.into_iter().chain(own).collect();
+        let sample = SampleLayers(layers);
+        (!sample.0.is_empty()).then(|| Box::new(sample) as Box<dyn ContextSource>)
+    }
+}
+
+impl ContextSource for SampleLayers<'_> {
+    fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        build(&merge::Merged(self.0.clone()), arena, limits)
     }
 }
 

@@ -214,6 +214,11 @@ impl<'s> Closure<'s> {
         })
     }
 
+    /// Returns another member of the view in which this closure is resolved.
+    pub(crate) fn neighbour(&self, id: TemplateId) -> Option<&'s Member> {
+        self.members.member(id)
+    }
+
     /// Returns the companions that exist, in their order.
     pub fn companions(&self) -> impl Iterator<Item = &'s Member> + use<'s> {
         let Self { members, top } = *self;

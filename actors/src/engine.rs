@@ -7,11 +7,13 @@
 mod control;
 mod health;
 mod pipeline;
+mod preview;
 
 pub(crate) use crate::compiler::Dialects;
 pub(crate) use crate::graph::companions::Companions;
 pub(crate) use crate::renderer::{Answering, CustomRenderer};
 pub(crate) use health::Entries;
+pub(crate) use preview::{Draft, Previews};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -35,6 +37,7 @@ use crate::protocol::reload::ReloadReport;
 use crate::protocol::render::OnFailure;
 use crate::reader::{Reader, StandIn};
 use crate::renderer::{RenderWorker, Renderer};
+use crate::samples::Samples;
 use crate::snapshot::{Snapshot, SnapshotShared};
 use crate::supervision::{
     Behavior, BoundedRecipient, Child, Fault, GroupError, HangPolicy, Incident, InjectedFaults, MeteredRecipient,
@@ -62,6 +65,7 @@ pub(crate) struct StartPlan {
     pub(crate) formatters: Formatters,
     pub(crate) companions: Companions,
     pub(crate) entries: Entries,
+    pub(crate) samples: Samples,
     pub(crate) limits: Limits,
     pub(crate) on_failure: OnFailure,
     pub(crate) stand_in: StandIn,
@@ -182,6 +186,8 @@ pub(crate) struct Actors {
     children: Arc<[Arc<Child>]>,
     loader_workers: Arc<[LoaderWorker]>,
     compilers: Pool,
+    /// Makes previews.
+    pub(crate) previews: Previews,
     /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,
 }

@@ -49,6 +49,7 @@ pub mod registry;
 #[doc(hidden)]
 pub mod reader;
 mod renderer;
+pub mod samples;
 mod engine;
 mod handle;
 #[cfg(test)]
@@ -60,12 +61,13 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{Builder, Hotplate, Keyed, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
+pub use handle::{Builder, Hotplate, Keyed, Pinned, Preview, Reloader, RenderRequest, Renders, TemplateHandle};
 pub use health::{ActorHealth, ActorState, Health, LoaderHealth, LoaderStatus, MailboxHealth, WatchMode};
 pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;
 pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept};
+pub use protocol::preview::{PreviewError, PreviewReport, PreviewRequest, RenderComparison, SampleRender};
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 pub use protocol::report::NameSample;

@@ -10,3 +10,4 @@ pub mod plan;
 pub mod report;
 pub mod render;
 pub mod reload;
+pub mod preview;

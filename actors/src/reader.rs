@@ -14,6 +14,7 @@ mod instead;
 mod standin;
 mod context_source;
 mod workspace;
+pub(crate) mod unserved;
 
 use std::fmt;
 use std::sync::Arc;

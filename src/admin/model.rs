@@ -3,6 +3,7 @@
 mod diagnostic;
 mod event;
 mod health;
+mod preview;
 mod version;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 pub(super) use diagnostic::Finding;
 pub(super) use event::{ActorFailedEvent, FallbackEvent};
 pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
+pub(super) use preview::{PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewsAnswer, RenderAnswer};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer,

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use actix::{Actor, AsyncContext};
 
 use super::control::ControlState;
-use super::{ActorEntry, Actors, Grapher, Registry, StartError, hang_policy};
+use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, hang_policy};
 use crate::accepted::AcceptedState;
 use crate::compiler::{self, Cache, Compiler, FirstBatches};
 use crate::counters::Recorder;
@@ -54,17 +54,29 @@ impl ControlState {
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
         let graph = graph::GraphConfig {
-            accepted,
+            accepted: accepted.clone(),
             registry: registry.recipient(),
         };
         let graph: ActorEntry<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
         let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
         // The batches of all loaders may be in flight at once.
         let queue = compiler::jobs_in_flight(limits.compile_threads).saturating_mul(plan.loaders.len());
-        let compilers = Pool::start("hotplate-compile", limits.compile_threads, queue, Some(hang_policy))?;
+        let compilers = Pool::start("hotplate-compile", limits.compile_threads, queue, Some(hang_policy.clone()))?;
+        let cache = Arc::new(Cache::new(limits.compile_cache_bytes));
+        let previews = Previews {
+            accepted,
+            served: Arc::clone(&served),
+            dialects: plan.dialects.clone(),
+            cache: Arc::clone(&cache),
+            limits: Arc::clone(&limits),
+            entries: plan.entries,
+            samples: Arc::new(plan.samples),
+            hang_policy,
+            pool: Arc::default(),
+        };
         let compiler_config = compiler::CompilerConfig {
             dialects: plan.dialects,
-            cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
+            cache,
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
             recorder: Arc::clone(&tally),
@@ -117,6 +129,7 @@ impl ControlState {
             registry,
             loader_workers: loader_workers.into(),
             compilers,
+            previews,
             faults,
         })
     }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::faults::{FaultFinder, SuggestionCache};
+use crate::diagnostic::Diagnostic;
 use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, TemplateId};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
@@ -103,6 +104,11 @@ impl Graph {
             true => IdSet::default(),
             false => self.decide(uncertain),
         };
+        self.plan(reviewed)
+    }
+
+    /// Returns the plan of the present texts. `reviewed` are the templates that may be bad for a new reason.
+    pub(crate) fn plan(&self, reviewed: IdSet) -> Plan {
         Plan {
             names: self.names.clone(),
             newest: NewestTexts {
@@ -124,6 +130,29 @@ impl Graph {
         let (dependents, _) = self.callers.backwards(vec![id]);
         let names = dependents[1..].iter().filter_map(|id| self.names.name(*id));
         names.cloned().collect()
+    }
+
+    /// Returns templates and all that reach them by calls or companions.
+    pub(crate) fn reached_from(&self, names: impl IntoIterator<Item = TemplateName>) -> IdSet {
+        let ids = names.into_iter().filter_map(|name| self.names.get(name.as_str()));
+        self.callers.backwards(ids.collect()).1
+    }
+
+    /// Returns the loader whose text a name has, and that text.
+    pub(crate) fn provider(&self, name: &TemplateName) -> Option<(LoaderId, &CompiledText)> {
+        let id = self.names.get(name.as_str())?;
+        let mut loaders = self.loaders.iter();
+        loaders.find_map(|(loader, texts)| Some((*loader, &**texts.get(id)?)))
+    }
+
+    /// Returns the name of a template.
+    pub(crate) fn name(&self, id: TemplateId) -> Option<&TemplateName> {
+        self.names.name(id)
+    }
+
+    /// Returns the faults of a text by itself.
+    pub(crate) fn faults_of(&self, name: &TemplateName) -> Option<&Arc<[Diagnostic]>> {
+        self.faults.get(self.names.get(name.as_str())?)
     }
 
     /// Returns every call as (caller, callee, true if the callee is defined), each pair once.

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::Hotplate;
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
@@ -14,6 +16,7 @@ use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
+use crate::samples::{SampleSource, Samples};
 use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
 use crate::value::Value;
@@ -33,6 +36,7 @@ pub struct Builder {
     stubs: Vec<String>,
     companions: Companions,
     entries: Entries,
+    samples: Samples,
     limits: Limits,
     on_failure: OnFailure,
     stand_in: Option<(String, bool)>,
@@ -57,6 +61,7 @@ impl Builder {
             stubs: Vec::new(),
             companions: Companions::default(),
             entries: Entries::default(),
+            samples: Samples::default(),
             limits: Limits::default(),
             on_failure: OnFailure::default(),
             stand_in: None,
@@ -225,6 +230,27 @@ impl Builder {
         self
     }
 
+    /// Adds a sample of the context of an entry, with which [previews](Hotplate::preview) and contracts render it. A later sample replaces an
+    /// earlier one. A name that is not valid for a template has no effect, and neither has data that does not serialize to JSON.
+    ///
+    /// ```
+    /// use hotplate_actors::Hotplate;
+    ///
+    /// let builder = Hotplate::builder().sample("hello.html", &serde_json::json!({ "name": "World" }));
+    /// ```
+    pub fn sample<T: Serialize + ?Sized>(mut self, entry: &str, sample: &T) -> Self {
+        if let (Ok(entry), Ok(sample)) = (TemplateName::new(entry), serde_json::to_value(sample)) {
+            self.samples.register(entry, sample);
+        }
+        self
+    }
+
+    /// Adds a source of samples for entries that have no [sample](Builder::sample) in code.
+    pub fn samples(mut self, source: impl SampleSource) -> Self {
+        self.samples.add(source);
+        self
+    }
+
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -329,6 +355,7 @@ impl Builder {
             formatters,
             companions: self.companions,
             entries: self.entries,
+            samples: self.samples,
             limits: self.limits,
             on_failure: self.on_failure,
             stand_in: StandIn { template, optional },

@@ -61,10 +61,7 @@ pub enum Refusal {
 /// Computes the next version: a pure function whose cost is that of the plan.
 #[must_use]
 pub fn publish(state: &RegistryState, plan: &Plan, limits: &Limits) -> Decision {
-    let limit = limits.templates.min(u32::MAX as usize);
-    let templates = plan.names.len();
-    if templates > limit {
-        let reason = Refusal::TooManyTemplates { templates, limit };
+    if let Err(reason) = check_size(plan, limits) {
         return Decision::Refused { reason };
     }
     if state.head.content.has(&plan.newest) {
@@ -76,4 +73,14 @@ pub fn publish(state: &RegistryState, plan: &Plan, limits: &Limits) -> Decision 
     }
     let (state, report, effects) = next.publish(state, Some(&plan.reviewed), None, limits);
     Decision::Published { state, report, effects }
+}
+
+/// Checks that a plan does not have too many names.
+pub(crate) fn check_size(plan: &Plan, limits: &Limits) -> Result<(), Refusal> {
+    let limit = limits.templates.min(u32::MAX as usize);
+    let templates = plan.names.len();
+    match templates > limit {
+        true => Err(Refusal::TooManyTemplates { templates, limit }),
+        false => Ok(()),
+    }
 }

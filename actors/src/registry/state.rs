@@ -153,6 +153,23 @@ impl RegistryState {
         (self, report, effects)
     }
 
+    /// Returns the snapshot and the report that a plan would lead to. The snapshot shares nothing that renders write with the one that is
+    /// served, and keeps no earlier version. If a version is held, the plan is compared with the accepted texts that wait.
+    pub(crate) fn preview(&self, plan: &Plan, limits: &Limits) -> (Arc<Snapshot>, Report) {
+        let limits = Limits {
+            history_versions: 0,
+            last_good_templates: 0,
+            ..limits.clone()
+        };
+        let mut before = self.clone();
+        before.held = None;
+        before.shared = SnapshotShared::new(self.shared.without_good());
+        before.former = LastGoodVersions::default();
+        let next = before.with_head(plan);
+        let (next, report, _) = next.publish(&before, Some(&plan.reviewed), None, &limits);
+        (next.snapshot, report)
+    }
+
     /// Returns the bytes of the compiled texts that these templates had before and no longer have.
     fn bytes_replaced(&self, before: &Self, texts: &[TemplateId]) -> u64 {
         let was = &before.served().content.view;

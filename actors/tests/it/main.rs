@@ -16,6 +16,7 @@ mod isolation;
 mod jinja;
 mod mistyped;
 mod layers;
+mod preview;
 mod promises;
 mod same_as_the_crate;
 mod set;

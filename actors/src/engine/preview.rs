@@ -1,0 +1,321 @@
+//! Previews: a dry run of the Compiler, the Graph and a publication, on a draft of the accepted state.
+//!
+//! A preview reads the accepted state once and writes nothing: the draft shares its memory, and what differs is dropped with the preview. It
+//! runs on one thread of its own, which is started with the first preview, so that neither renders nor edits wait for it. Only the
+//! compiler's cache is shared, so a text that is published after its preview is not compiled again.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Dialects, Entries};
+use crate::accepted::AcceptedState;
+use crate::compiler::{Cache, compile_text};
+use crate::diagnostic::Diagnostic;
+use crate::dialect::{Escape, Missing};
+use crate::graph::plan::Graph;
+use crate::limits::Limits;
+use crate::protocol::batch::{CompiledBatch, CompiledText};
+use crate::protocol::plan::Plan;
+use crate::protocol::preview::{PreviewError, PreviewReport, PreviewRequest, RenderComparison, SampleRender};
+use crate::protocol::render::{RenderFailure, RenderOptions};
+use crate::protocol::report::NameSample;
+use crate::reader::ContextSource;
+use crate::reader::unserved::render_once;
+use crate::registry::AnsweredState;
+use crate::registry::publish::check_size;
+use crate::samples::{SampleTexts, Samples};
+use crate::snapshot::{IdSet, Snapshot, Standing};
+use crate::supervision::{HangPolicy, Pool, Unavailable, Vault};
+use crate::template::{Digest, Source, TemplateName};
+use crate::version::{LoaderId, Revision};
+
+/// Previews that wait for the thread. One more is answered `Busy`.
+const WAITING_MAX: usize = 4;
+/// A render that is shorter than this is repeated, and the shortest time counts.
+const REPEATED_BELOW: Duration = Duration::from_millis(2);
+const REPETITIONS: usize = 3;
+
+/// Everything that a preview is made from.
+#[derive(Clone)]
+pub(crate) struct Previews {
+    pub(super) accepted: Vault<AcceptedState<AnsweredState, Arc<Graph>>>,
+    pub(super) served: Arc<arc_swap::ArcSwap<Snapshot>>,
+    pub(super) dialects: Dialects,
+    pub(super) cache: Arc<Cache>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) entries: Entries,
+    pub(super) samples: Arc<Samples>,
+    pub(super) hang_policy: HangPolicy,
+    /// The thread, from the first preview on.
+    pub(super) pool: Arc<Mutex<Option<Pool>>>,
+}
+
+/// A snapshot that nobody serves, and its report.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) snapshot: Arc<Snapshot>,
+    pub(crate) report: PreviewReport,
+}
+
+impl Previews {
+    /// Makes a preview on the thread for previews.
+    pub(crate) async fn make(&self, request: PreviewRequest) -> Result<Draft, PreviewError> {
+        let (bytes, limit) = (request.bytes(), self.limits.preview_bytes);
+        if bytes > limit {
+            return Err(PreviewError::TooLarge { bytes, limit });
+        }
+        let previews = self.clone();
+        let made = self.pool()?.run(move || previews.draft(request));
+        made.await?
+    }
+
+    /// Returns the samples of entries.
+    pub(crate) fn samples(&self) -> &Arc<Samples> {
+        &self.samples
+    }
+
+    fn pool(&self) -> Result<Pool, Unavailable> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = &*pool {
+            return Ok(pool.clone());
+        }
+        let started = Pool::start("hotplate-preview", 1, WAITING_MAX, Some(self.hang_policy.clone()));
+        let started = started.map_err(|error| Unavailable::Lost(format!("a thread cannot be started: {error}")))?;
+        Ok(pool.insert(started).clone())
+    }
+
+    /// Compiles the texts, plans the batch and publishes it, all on a draft.
+    fn draft(&self, request: PreviewRequest) -> Result<Draft, PreviewError> {
+        let begun = Instant::now();
+        let AcceptedState { registry, graph, .. } = self.accepted.draft();
+        let before = self.served.load_full();
+        let mut next = Graph::clone(&graph);
+        let render = request.render;
+        let batches = self.compile(&graph, request);
+        let texts: Vec<TemplateName> = batches
+            .iter()
+            .flat_map(|batch| batch.texts.iter().map(|(name, _)| name.clone()))
+            .collect();
+        let plans = batches.iter().map(|batch| next.apply(batch));
+        // Without a batch, the plan is that of the accepted texts.
+        let plan = plans.reduce(Plan::then).unwrap_or_else(|| next.plan(IdSet::default()));
+        check_size(&plan, &self.limits).map_err(|refusal| PreviewError::Refused(refusal.to_string()))?;
+        let (snapshot, report) = registry.state.preview(&plan, &self.limits);
+
+        let edited = report.changed.iter().chain(&report.removed).cloned();
+        let broken = texts.iter().filter(|name| next.faults_of(name).is_some()).cloned();
+        let affected = next.reached_from(edited.chain(broken));
+        let mut affected: Vec<&TemplateName> = affected
+            .iter()
+            .filter_map(|id| next.name(id))
+            .filter(|name| self.entries.has(name) && exists(&snapshot, &before, name))
+            .collect();
+        affected.sort_unstable();
+        let mut diagnostics = report.diagnostics;
+        for name in &texts {
+            for fault in next.faults_of(name).into_iter().flat_map(|faults| faults.iter()) {
+                if !diagnostics.iter().any(|known| known == fault) {
+                    diagnostics.push(fault.clone());
+                }
+            }
+        }
+        diagnostics.truncate(self.limits.event_names.max(1));
+        let mut draft = PreviewReport {
+            version: before.version(),
+            digest: report.digest,
+            warnings: self.warnings(&snapshot, &report.changed),
+            changed: report.changed,
+            removed: report.removed,
+            affected: NameSample {
+                count: affected.len(),
+                names: affected.iter().take(self.limits.event_names).map(|name| (*name).clone()).collect(),
+            },
+            stale: report.stale,
+            broken: report.broken,
+            recovered: report.recovered,
+            diagnostics,
+            renders: Vec::new(),
+            renders_skipped: 0,
+            micros: micros(begun.elapsed()),
+        };
+        if render {
+            self.render(&affected, &before, &snapshot, &mut draft);
+        }
+        Ok(Draft {
+            snapshot,
+            report: draft,
+        })
+    }
+
+    /// Compiles the texts that differ from the accepted ones, as one batch for each loader that has one of the names. A new name counts as
+    /// one of the first loader.
+    fn compile(&self, graph: &Graph, request: PreviewRequest) -> Vec<CompiledBatch> {
+        let mut batches: BTreeMap<LoaderId, CompiledBatch> = BTreeMap::new();
+        let batch_of = |loader| CompiledBatch {
+            revision: Revision { loader, number: 0 },
+            complete: false,
+            texts: Vec::new(),
+            removed: Vec::new(),
+        };
+        let mut removed: Vec<TemplateName> = Vec::new();
+        if request.complete {
+            removed.extend(graph.names().filter(|name| !request.edits.contains_key(*name)).cloned());
+        }
+        for (name, text) in request.edits {
+            let Some(text) = text else {
+                removed.push(name);
+                continue;
+            };
+            let known = graph.provider(&name);
+            let loader = known.map_or(LoaderId(0), |(loader, _)| loader);
+            let mut source = Source::new(name, text);
+            // The text of a lenient root stays lenient.
+            let lenient = source.clone().lenient();
+            let digest = known.and_then(|(_, text)| text.digest());
+            if digest == Some(lenient.digest) || known.is_some_and(|(_, text)| text.is_lenient()) {
+                source = lenient;
+            }
+            let (text, _) = compile_text(&source, &self.dialects, &self.limits, &self.cache);
+            let batch = batches.entry(loader).or_insert_with(|| batch_of(loader));
+            batch.texts.push((source.name, text));
+        }
+        for name in removed {
+            if let Some((loader, _)) = graph.provider(&name) {
+                batches.entry(loader).or_insert_with(|| batch_of(loader)).removed.push(name);
+            }
+        }
+        batches.into_values().collect()
+    }
+
+    fn warnings(&self, snapshot: &Snapshot, changed: &[TemplateName]) -> Vec<Diagnostic> {
+        let members = changed.iter().filter_map(|name| snapshot.member(name.as_str()));
+        let escaped = members.filter(|member| Escape::of(&member.name) == Escape::Html);
+        let warnings = escaped.flat_map(|member| {
+            let warnings = member.unit.warnings().iter();
+            warnings.map(|warning| warning.clone().in_template(&member.name))
+        });
+        warnings.take(self.limits.event_names).collect()
+    }
+
+    /// Renders entries that have a sample, as long as the limits allow it.
+    fn render(&self, entries: &[&TemplateName], before: &Snapshot, after: &Snapshot, report: &mut PreviewReport) {
+        let until = Instant::now() + Duration::from_millis(self.limits.preview_ms);
+        let mut bytes_left = self.limits.preview_bytes;
+        for entry in entries {
+            let (old, new) = (self.sampled(before, entry), self.sampled(after, entry));
+            if old.is_none() && new.is_none() {
+                continue;
+            }
+            if report.renders.len() >= self.limits.preview_renders || Instant::now() >= until {
+                report.renders_skipped += 1;
+                continue;
+            }
+            let side = |sampled: Option<Sampled<'_>>| sampled.map(|sampled| sampled.render(&self.limits, until));
+            let (mut old, mut new) = (side(old).unwrap_or_default(), side(new).unwrap_or_default());
+            let is_same = old.digest == new.digest;
+            for side in [&mut old, &mut new] {
+                let size = side.body.as_ref().map_or(0, |body| body.len());
+                match bytes_left.checked_sub(size) {
+                    Some(left) if !is_same => bytes_left = left,
+                    _ => side.body = None,
+                }
+            }
+            report.renders.push(RenderComparison {
+                entry: (*entry).clone(),
+                before: old,
+                after: new,
+            });
+        }
+    }
+
+    /// Returns an entry of a snapshot with its sample.
+    fn sampled<'s>(&'s self, snapshot: &'s Snapshot, entry: &TemplateName) -> Option<Sampled<'s>> {
+        let closure = snapshot.standing(snapshot.id(entry.as_str())?).closure()?;
+        let texts = SampleTexts::new(closure, snapshot.names());
+        let source = self.samples.of(&texts)?;
+        Some(Sampled { texts, source })
+    }
+}
+
+/// An entry with its sample.
+struct Sampled<'s> {
+    texts: SampleTexts<'s>,
+    source: Box<dyn ContextSource + 's>,
+}
+
+impl Sampled<'_> {
+    fn render(&self, limits: &Limits, until: Instant) -> SampleRender {
+        let options = RenderOptions {
+            deadline: Some(until),
+            missing: Missing::Error,
+            ..RenderOptions::default()
+        };
+        let closure = self.texts.closure();
+        let mut shortest = Duration::MAX;
+        let mut rendered = None;
+        for _ in 0..REPETITIONS {
+            let begun = Instant::now();
+            rendered = Some(render_once(limits, &closure, &*self.source, &options));
+            shortest = shortest.min(begun.elapsed());
+            if shortest >= REPEATED_BELOW {
+                break;
+            }
+        }
+        let result = SampleRender {
+            micros: micros(shortest),
+            ..SampleRender::default()
+        };
+        match rendered {
+            Some(Ok(body)) => SampleRender {
+                digest: Some(Digest::of(body.as_bytes())),
+                bytes: body.len(),
+                body: Some(body.into()),
+                ..result
+            },
+            Some(Err(failure)) => SampleRender {
+                error: Some(fault_of(failure, self.texts.entry())),
+                ..result
+            },
+            None => result,
+        }
+    }
+}
+
+/// Returns the diagnostic of a render that failed.
+pub(crate) fn fault_of(failure: RenderFailure, entry: &TemplateName) -> Diagnostic {
+    match failure {
+        RenderFailure::Failed(error) => *error.diagnostic,
+        other => Diagnostic::error("not-rendered", other.to_string()).in_template(entry),
+    }
+}
+
+/// Returns true if an entry exists now or would exist.
+fn exists(after: &Snapshot, before: &Snapshot, name: &TemplateName) -> bool {
+    [after, before].iter().any(|snapshot| {
+        let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
+        !matches!(standing, None | Some(Standing::Gone))
+    })
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl CompiledText {
+    /// Returns the digest of the text, if it could be read.
+    fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Unit { digest, .. } => Some(*digest),
+            Self::Broken { digest, .. } => *digest,
+        }
+    }
+
+    /// Returns true if missing paths are allowed in the text.
+    fn is_lenient(&self) -> bool {
+        match self {
+            Self::Unit { digest, unit } => *digest != Digest::of(unit.text().as_bytes()),
+            Self::Broken { .. } => false,
+        }
+    }
+}
