@@ -25,6 +25,7 @@
 //!
 //! Features, none of which is on by default:
 //!
+//! - `contract`: contracts between templates and the types of the program.
 //! - `jinja`: templates in the language of Jinja2 and minijinja.
 //! - `web`: serves a site with actix-web.
 //! - `guard`: a server that bounds the resources of slow clients.
@@ -75,7 +76,7 @@ pub use live_limits::LiveLimits;
 
 pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
-    ActorHealth, ActorKind, ActorState, Builder, CompareError, Context, ContextSource, Counters, Diagnostic, Digest,
+    ActorHealth, ActorKind, ActorState, Builder, CompareError, Context, ContextSource, ContractPolicy, Counters, Diagnostic, Digest,
     DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader,
     MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned, Policy, Preview, PreviewError,
     PreviewReport, PreviewRequest, Published,

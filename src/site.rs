@@ -240,8 +240,13 @@ impl Site {
             let site = self.clone();
             return builder.entries(move |name| site.is_entry(name));
         }
-        self.with_data_dialect(builder.optional_fallback("maintenance.html"))
-            .samples(SiteSamples)
+        let has = |directory: &str| self.directory.join(directory).is_dir();
+        let builder = self.with_data_dialect(builder.optional_fallback("maintenance.html"));
+        let builder = builder.samples(SiteSamples { are_contract: has(layout::SAMPLES) });
+        match has(layout::SAMPLES) || has(layout::SCHEMAS) {
+            true => builder.contract_texts(layout::schemas_of, layout::is_contract_text),
+            false => builder,
+        }
     }
 
     /// Reads everything once: templates, data, samples and schemas.
@@ -459,21 +464,37 @@ fn value_of(unit: &dyn Unit) -> Option<&Json> {
 }
 
 /// The samples of the pages of a site: their data, with `samples/a/b.json` merged over that of `a/b.html`.
-struct SiteSamples;
+struct SiteSamples {
+    /// True if there is a directory of samples.
+    are_contract: bool,
+}
 
 /// The layers of one sample, each merged over the one before.
 struct SampleLayers<'s>(Vec<&'s Json>);
 
 impl SampleSource for SiteSamples {
     fn sample<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>> {
-        let samples = layout::samples_of(texts.entry());
-        let units = samples.iter().filter_map(|name| texts.unit(name.as_str()));
-        let own: Vec<_> = units.filter_map(value_of).collect();
         let data = data_layers(&texts.closure());
-        let layers: Vec<&Json> = data.into_iter().chain(own).collect();
+        let layers: Vec<&Json> = data.into_iter().chain(own_samples(texts)).collect();
         let sample = SampleLayers(layers);
         (!sample.0.is_empty()).then(|| Box::new(sample) as Box<dyn ContextSource>)
     }
+
+    /// The data of a page is what visitors get, and a page that fails with it is answered from its last good version. A sample is a promise.
+    fn is_contract(&self, texts: &SampleTexts<'_>) -> bool {
+        self.are_contract && !own_samples(texts).is_empty()
+    }
+
+    fn may_be_contract(&self) -> bool {
+        self.are_contract
+    }
+}
+
+/// Returns the files of samples of an entry.
+fn own_samples<'s>(texts: &SampleTexts<'s>) -> Vec<&'s Json> {
+    let samples = layout::samples_of(texts.entry());
+    let units = samples.iter().filter_map(|name| texts.unit(name.as_str()));
+    units.filter_map(value_of).collect()
 }
 
 impl ContextSource for SampleLayers<'_> {

@@ -12,6 +12,7 @@ pub(crate) mod body;
 pub mod escape;
 mod formatter;
 mod html_position;
+pub mod reads;
 mod shorten;
 
 use std::any::Any;
@@ -29,6 +30,7 @@ use crate::value::Value;
 pub use crate::template::Missing;
 pub use body::Body;
 pub(crate) use formatter::formatter_elsewhere;
+pub use reads::Reads;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
 
 /// A template language.
@@ -72,6 +74,12 @@ pub trait Unit: Send + Sync + 'static {
     /// Returns warnings about a text that compiles. They are shown only for templates whose output is escaped as HTML.
     fn warnings(&self) -> &[Diagnostic] {
         &[]
+    }
+
+    /// Returns the paths that the text reads from its context, as far as the language can tell. It is computed at each call, and called only
+    /// for templates whose context has a schema.
+    fn reads(&self) -> Reads {
+        Reads::default()
     }
 
     /// Returns the fault of a formatter that is not among the registered ones, without a position, if the language has names of its own for

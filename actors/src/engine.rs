@@ -23,6 +23,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::contract::Contract;
 use crate::counters::Recorder;
 use crate::dialect::Formatters;
 use crate::events::{Event, EventBus, Subscription};
@@ -66,6 +67,7 @@ pub(crate) struct StartPlan {
     pub(crate) companions: Companions,
     pub(crate) entries: Entries,
     pub(crate) samples: Samples,
+    pub(crate) contract: Contract,
     pub(crate) limits: Limits,
     pub(crate) on_failure: OnFailure,
     pub(crate) stand_in: StandIn,

@@ -230,7 +230,7 @@ impl Hotplate {
         self.0.tally.breakers(&self.0.reader.current())
     }
 
-    /// Returns the warnings of entries that escape as HTML: constructs that are probably a mistake.
+    /// Returns the warnings of entries that escape as HTML, constructs that are probably a mistake, and those about the contract.
     #[must_use]
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let snapshot = self.0.reader.current();
@@ -250,7 +250,8 @@ impl Hotplate {
                 .iter()
                 .map(|warning| warning.clone().in_template(&member.name))
         });
-        warnings.collect()
+        let graph = self.0.actors.previews.graph();
+        warnings.chain(graph.contract_warnings().cloned()).collect()
     }
 
     /// Serves an earlier version again, under a new number, and holds it until [`Hotplate::resume`]. Edits are loaded meanwhile and wait.

@@ -50,12 +50,14 @@ pub mod registry;
 pub mod reader;
 mod renderer;
 pub mod samples;
+mod contract;
 mod engine;
 mod handle;
 #[cfg(test)]
 mod testing;
 
 pub use context::{Context, Prepared};
+pub use contract::ContractPolicy;
 pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;

@@ -11,6 +11,16 @@ use crate::template::TemplateName;
 pub trait SampleSource: Send + Sync + 'static {
     /// Returns a context for an entry, if there is a sample of it.
     fn sample<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>>;
+
+    /// Returns true if the sample of this entry is part of the contract, so that the entry is rendered with it before it is published.
+    fn is_contract(&self, _texts: &SampleTexts<'_>) -> bool {
+        true
+    }
+
+    /// Returns false if no sample is ever part of the contract.
+    fn may_be_contract(&self) -> bool {
+        true
+    }
 }
 
 /// An entry, and the texts that are published together with it.
@@ -66,5 +76,19 @@ impl Samples {
         let registered = self.registered.get(texts.entry());
         let registered = registered.map(|sample| Box::new(Serialized(sample)) as Box<dyn ContextSource>);
         registered.or_else(|| self.sources.iter().find_map(|source| source.sample(texts)))
+    }
+
+    /// Returns the sample of an entry that is part of the contract.
+    pub(crate) fn checked<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>> {
+        if self.registered.contains_key(texts.entry()) {
+            return self.of(texts);
+        }
+        let mut sources = self.sources.iter().filter(|source| source.is_contract(texts));
+        sources.find_map(|source| source.sample(texts))
+    }
+
+    /// Returns true if samples may be part of the contract.
+    pub(crate) fn is_any_registered(&self) -> bool {
+        !self.registered.is_empty() || self.sources.iter().any(|source| source.may_be_contract())
     }
 }

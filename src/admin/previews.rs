@@ -68,13 +68,11 @@ impl PreviewStore {
         all
     }
 
-    /// Drops a preview. Returns true if it was kept.
-    pub(super) fn remove(&self, id: &str) -> bool {
+    /// Drops a preview and returns it, if it was kept.
+    pub(super) fn remove(&self, id: &str) -> Option<Arc<KeptPreview>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (removed, others): (Vec<_>, Vec<_>) = kept.drain(..).partition(|kept| kept.answer.id == id);
-        *kept = others;
-        drop(kept);
-        !removed.is_empty()
+        let at = kept.iter().position(|kept| kept.answer.id == id)?;
+        Some(kept.remove(at))
     }
 
     /// Removes the previews that are over, and the oldest ones beyond the limits.
@@ -90,5 +88,54 @@ impl PreviewStore {
         }
         let newest = kept.split_off(kept.len() - left);
         std::mem::replace(kept, newest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotplate_actors::{Hotplate, MemoryLoader, PreviewRequest, TemplateName};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn previews_are_bounded_in_number_bytes_and_time() {
+        let loader = MemoryLoader::of([("a.html", "a")]).expect("a name");
+        let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
+        let make = async |bytes: usize| {
+            let edits = [(TemplateName::new("a.html").expect("a name"), Some("x".repeat(bytes).into()))];
+            let request = PreviewRequest {
+                edits: edits.into(),
+                ..PreviewRequest::default()
+            };
+            hotplate.preview(request).await.expect("a preview")
+        };
+        let limits = AdminLimits {
+            previews: 3,
+            previews_bytes: 2 * make(10_000).await.bytes(),
+            preview_ms: 100,
+            ..AdminLimits::default()
+        };
+        let store = PreviewStore::new(&limits);
+        for (id, bytes, now_ms, expected) in [
+            ("a", 1, 0, &["a"][..]),
+            ("b", 1, 10, &["a", "b"]),
+            ("c", 1, 20, &["a", "b", "c"]),
+            ("d", 1, 30, &["b", "c", "d"]),
+            // "b" is over, to the millisecond.
+            ("e", 1, 110, &["c", "d", "e"]),
+            ("f", 10_000, 111, &["d", "e", "f"]),
+            ("g", 10_000, 112, &["f", "g"]),
+            // The newest stays, however large it is.
+            ("h", 100_000, 113, &["h"]),
+        ] {
+            let preview = make(bytes).await;
+            let report = PreviewReportAnswer::of(&preview);
+            store.keep(id.to_owned(), preview, report, now_ms);
+            let all = store.all(now_ms);
+            let kept: Vec<&str> = all.iter().map(|kept| kept.answer.id.as_str()).collect();
+            assert_eq!(kept, expected, "{id}");
+        }
+        assert!(store.find("h", 212).is_some() && store.find("h", 213).is_none());
+        assert!(store.remove("h").is_none());
     }
 }

@@ -25,6 +25,12 @@ pub(super) fn is_data(name: &str) -> bool {
     name.ends_with(".json") && prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Returns true for the name of a sample or a schema.
+pub(super) fn is_contract_text(name: &TemplateName) -> bool {
+    let prefixes = [SAMPLE_PREFIX, SCHEMA_PREFIX];
+    is_data(name.as_str()) && prefixes.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
 /// Returns true for the name of a partial: some folder in it begins with `_` or is `partials`.
 pub(super) fn is_partial(name: &str) -> bool {
     let mut folders = name.rsplit('/').skip(1);

@@ -10,6 +10,7 @@ use super::control::ControlState;
 use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, hang_policy};
 use crate::accepted::AcceptedState;
 use crate::compiler::{self, Cache, Compiler, FirstBatches};
+use crate::contract::Checks;
 use crate::counters::Recorder;
 use crate::graph;
 use crate::graph::plan::Graph;
@@ -53,15 +54,22 @@ impl ControlState {
             recorder: Arc::clone(&tally),
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
+        let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
+        // The batches of all loaders may be in flight at once, and one is checked.
+        let queue = compiler::jobs_in_flight(limits.compile_threads).saturating_mul(plan.loaders.len()) + 1;
+        let compilers = Pool::start("hotplate-compile", limits.compile_threads, queue, Some(hang_policy.clone()))?;
+        let checks = Checks {
+            contract: Arc::new(plan.contract),
+            samples: Arc::new(plan.samples),
+            limits: Arc::clone(&limits),
+        };
         let graph = graph::GraphConfig {
             accepted: accepted.clone(),
             registry: registry.recipient(),
+            checks: Some(checks.clone()).filter(|checks| checks.contract.is_any(&checks.samples)),
+            pool: compilers.clone(),
         };
         let graph: ActorEntry<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
-        let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
-        // The batches of all loaders may be in flight at once.
-        let queue = compiler::jobs_in_flight(limits.compile_threads).saturating_mul(plan.loaders.len());
-        let compilers = Pool::start("hotplate-compile", limits.compile_threads, queue, Some(hang_policy.clone()))?;
         let cache = Arc::new(Cache::new(limits.compile_cache_bytes));
         let previews = Previews {
             accepted,
@@ -70,7 +78,7 @@ impl ControlState {
             cache: Arc::clone(&cache),
             limits: Arc::clone(&limits),
             entries: plan.entries,
-            samples: Arc::new(plan.samples),
+            checks,
             hang_policy,
             pool: Arc::default(),
         };

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::{Dialects, Entries};
 use crate::accepted::AcceptedState;
 use crate::compiler::{Cache, compile_text};
+use crate::contract::Checks;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, Missing};
 use crate::graph::plan::Graph;
@@ -25,7 +26,7 @@ use crate::reader::unserved::render_once;
 use crate::registry::AnsweredState;
 use crate::registry::publish::check_size;
 use crate::samples::{SampleTexts, Samples};
-use crate::snapshot::{IdSet, Snapshot, Standing};
+use crate::snapshot::{Snapshot, Standing};
 use crate::supervision::{HangPolicy, Pool, Unavailable, Vault};
 use crate::template::{Digest, Source, TemplateName};
 use crate::version::{LoaderId, Revision};
@@ -45,7 +46,7 @@ pub(crate) struct Previews {
     pub(super) cache: Arc<Cache>,
     pub(super) limits: Arc<Limits>,
     pub(super) entries: Entries,
-    pub(super) samples: Arc<Samples>,
+    pub(super) checks: Checks,
     pub(super) hang_policy: HangPolicy,
     /// The thread, from the first preview on.
     pub(super) pool: Arc<Mutex<Option<Pool>>>,
@@ -70,9 +71,14 @@ impl Previews {
         made.await?
     }
 
+    /// Returns the graph of the newest accepted texts.
+    pub(crate) fn graph(&self) -> Arc<Graph> {
+        self.accepted.draft().graph
+    }
+
     /// Returns the samples of entries.
     pub(crate) fn samples(&self) -> &Arc<Samples> {
-        &self.samples
+        &self.checks.samples
     }
 
     fn pool(&self) -> Result<Pool, Unavailable> {
@@ -99,7 +105,10 @@ impl Previews {
             .collect();
         let plans = batches.iter().map(|batch| next.apply(batch));
         // Without a batch, the plan is that of the accepted texts.
-        let plan = plans.reduce(Plan::then).unwrap_or_else(|| next.plan(IdSet::default()));
+        let reviewed = plans.reduce(Plan::then).map(|plan| plan.reviewed).unwrap_or_default();
+        let batches: Vec<&CompiledBatch> = batches.iter().collect();
+        let outcome = next.keep_contract(&batches, &self.checks);
+        let plan = next.plan(reviewed.or(&outcome.reviewed));
         check_size(&plan, &self.limits).map_err(|refusal| PreviewError::Refused(refusal.to_string()))?;
         let (snapshot, report) = registry.state.preview(&plan, &self.limits);
 
@@ -120,11 +129,12 @@ impl Previews {
                 }
             }
         }
+        diagnostics.extend(outcome.refused);
         diagnostics.truncate(self.limits.event_names.max(1));
         let mut draft = PreviewReport {
             version: before.version(),
             digest: report.digest,
-            warnings: self.warnings(&snapshot, &report.changed),
+            warnings: self.warnings(&snapshot, &report.changed, &next),
             changed: report.changed,
             removed: report.removed,
             affected: NameSample {
@@ -188,13 +198,14 @@ impl Previews {
         batches.into_values().collect()
     }
 
-    fn warnings(&self, snapshot: &Snapshot, changed: &[TemplateName]) -> Vec<Diagnostic> {
+    fn warnings(&self, snapshot: &Snapshot, changed: &[TemplateName], graph: &Graph) -> Vec<Diagnostic> {
         let members = changed.iter().filter_map(|name| snapshot.member(name.as_str()));
         let escaped = members.filter(|member| Escape::of(&member.name) == Escape::Html);
         let warnings = escaped.flat_map(|member| {
             let warnings = member.unit.warnings().iter();
             warnings.map(|warning| warning.clone().in_template(&member.name))
         });
+        let warnings = warnings.chain(graph.contract_warnings().cloned());
         warnings.take(self.limits.event_names).collect()
     }
 
@@ -233,7 +244,7 @@ impl Previews {
     fn sampled<'s>(&'s self, snapshot: &'s Snapshot, entry: &TemplateName) -> Option<Sampled<'s>> {
         let closure = snapshot.standing(snapshot.id(entry.as_str())?).closure()?;
         let texts = SampleTexts::new(closure, snapshot.names());
-        let source = self.samples.of(&texts)?;
+        let source = self.checks.samples.of(&texts)?;
         Some(Sampled { texts, source })
     }
 }

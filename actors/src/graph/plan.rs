@@ -19,7 +19,7 @@ use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::faults::{FaultFinder, SuggestionCache};
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Formatter, FormatterError, Formatters, Member, Members, TemplateId};
+use crate::dialect::{Closure, Formatter, FormatterError, Formatters, Member, Members, TemplateId};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
@@ -48,6 +48,11 @@ pub struct Graph {
     /// The faults of each text by itself.
     faults: Faults,
     bad: IdSet,
+    /// The entries that break their contract. Their faults are among `faults`.
+    violating: IdSet,
+    /// The warnings about the contract of each entry, and about required templates.
+    warned: BTreeMap<TemplateId, Arc<[Diagnostic]>>,
+    warned_of_required: Arc<[Diagnostic]>,
 }
 
 /// A template of which a batch has news: its text before the batch.
@@ -67,6 +72,9 @@ impl Graph {
             callers: CallerIndex::default(),
             faults: Faults::default(),
             bad: IdSet::default(),
+            violating: IdSet::default(),
+            warned: BTreeMap::new(),
+            warned_of_required: Arc::new([]),
         }
     }
 
@@ -257,6 +265,8 @@ impl Graph {
     fn remove(&mut self, id: TemplateId) {
         self.defined.remove(id);
         self.bad.remove(id);
+        self.violating.remove(id);
+        self.warned.remove(&id);
         self.faults.set(id, None);
         if let Some(before) = self.view.shared(id) {
             self.callers.replace(id, Some(&before.member), None);
@@ -280,6 +290,8 @@ impl Graph {
                 continue;
             };
             let faults = finder.faults(name, text);
+            // Whether it breaks its contract is decided again.
+            self.violating.remove(*id);
             // Usually there are no faults, and there were none before either.
             match self.faults.get(*id) {
                 Some(before) if are_same_faults(before, &faults) => {}
@@ -287,6 +299,76 @@ impl Graph {
                 _ => self.faults.set(*id, Some(faults).filter(|faults| !faults.is_empty())),
             }
         }
+    }
+
+    /// Gives entries the faults of their contract, or takes them away. Returns the templates whose status was decided again.
+    pub(super) fn set_violations(
+        &mut self,
+        violations: impl Iterator<Item = (TemplateId, Option<Arc<[Diagnostic]>>)>,
+    ) -> IdSet {
+        let mut uncertain = Vec::new();
+        for (id, faults) in violations {
+            match faults.is_some() {
+                true => _ = self.violating.insert(id),
+                false => _ = self.violating.remove(id),
+            }
+            self.faults.set(id, faults);
+            uncertain.push(id);
+        }
+        match uncertain.is_empty() {
+            true => IdSet::default(),
+            false => self.decide(uncertain),
+        }
+    }
+
+    pub(super) fn violating(&self) -> &IdSet {
+        &self.violating
+    }
+
+    /// Sets the warnings about the contract of an entry.
+    pub(super) fn warn(&mut self, id: TemplateId, warnings: Vec<Diagnostic>) {
+        match warnings.is_empty() {
+            true => _ = self.warned.remove(&id),
+            false => _ = self.warned.insert(id, warnings.into()),
+        }
+    }
+
+    /// Sets the warnings about required templates.
+    pub(super) fn warn_of_required(&mut self, warnings: Vec<Diagnostic>) {
+        self.warned_of_required = warnings.into();
+    }
+
+    /// Returns the warnings about the contract.
+    pub(crate) fn contract_warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        let of_entries = self.warned.values().flat_map(|warnings| warnings.iter());
+        self.warned_of_required.iter().chain(of_entries)
+    }
+
+    pub(super) fn is_good(&self, id: TemplateId) -> bool {
+        self.defined.contains(id) && !self.bad.contains(id)
+    }
+
+    pub(super) fn defined_ids(&self) -> &IdSet {
+        &self.defined
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.names
+    }
+
+    pub(super) fn id(&self, name: &TemplateName) -> Option<TemplateId> {
+        self.names.get(name.as_str())
+    }
+
+    /// Returns the closure of the newest text of a template, with its name.
+    pub(super) fn closure(&self, id: TemplateId) -> Option<(TemplateName, Closure<'_>)> {
+        let closure = self.view.closure(id)?;
+        Some((closure.top().name.clone(), closure))
+    }
+
+    /// Returns the first fault of a text by itself.
+    pub(super) fn first_fault(&self, id: TemplateId) -> Option<Diagnostic> {
+        self.faults.get(id)?.first().cloned()
     }
 
     /// Returns true if a template is certainly good: it was not bad, has no fault, and calls nothing bad.

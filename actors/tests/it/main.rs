@@ -4,6 +4,7 @@ mod against_the_crate;
 #[cfg(target_os = "linux")]
 mod burst;
 mod chaos;
+mod contract;
 mod dialect;
 mod differential;
 mod edits;

@@ -18,7 +18,7 @@ use super::{Answered, answer};
 use crate::admin::access::random_name;
 use crate::admin::body;
 use crate::admin::limits::PREVIEWS;
-use crate::admin::model::{PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewsAnswer};
+use crate::admin::model::{PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewSummary, PreviewsAnswer};
 use crate::admin::problem::Problem;
 use crate::admin::state::{AdminState, json};
 use crate::archive::{self, ArchiveBounds};
@@ -138,15 +138,13 @@ pub(super) async fn preview(id: Path<String>, state: Data<AdminState>) -> Answer
 #[utoipa::path(delete, path = "/admin/v1/previews/{id}", tag = "previews", security(("token" = [])),
     params(("id" = String, Path, description = "The identifier of the preview")),
     responses(
-        (status = 204, description = "The preview is dropped"),
+        (status = 200, description = "The preview is dropped", body = PreviewSummary),
         (status = 404, description = "It is not, or no longer, kept", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
 pub(super) async fn remove(id: Path<String>, state: Data<AdminState>) -> Answered {
-    match state.previews.remove(&id) {
-        true => Ok(HttpResponse::NoContent().finish()),
-        false => Err(Problem::no_preview()),
-    }
+    let removed = state.previews.remove(&id).ok_or_else(Problem::no_preview)?;
+    Ok(answer(&removed.answer.summary()))
 }
 
 /// Renders an entry of a preview

@@ -73,7 +73,7 @@ pub(in super::super) struct PreviewReportAnswer {
 pub(in super::super) struct RenderAnswer {
     /// The name of the entry.
     pub(in super::super) entry: String,
-    /// `same`, `changed`, `fails` (it succeeds now, or fails with another error), `added` or `removed`.
+    /// `same`, `changed`, `fails` (it succeeds now, or fails with another error), `fixed`, `added` or `removed`.
     pub(in super::super) change: &'static str,
     /// The render of the version that is served.
     pub(in super::super) before: RenderSideAnswer,
@@ -178,6 +178,7 @@ impl RenderAnswer {
         let change = match () {
             () if !render.is_changed() => "same",
             () if after.error.is_some() => "fails",
+            () if before.error.is_some() => "fixed",
             () if is_absent(before) => "added",
             () if is_absent(after) => "removed",
             () => "changed",

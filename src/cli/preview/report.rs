@@ -87,11 +87,12 @@ fn write_render(text: &mut String, render: &Value) {
     let entry = render["entry"].as_str().unwrap_or_default();
     let _ = match render["change"].as_str().unwrap_or_default() {
         "fails" => writeln!(text, "\n{entry} would fail:\n{}", shown(&after["error"])),
+        "fixed" => writeln!(text, "\n{entry} fails now and would be fixed: {}", of(after)),
         "added" => writeln!(text, "\n{entry} would be added: {}", of(after)),
         "removed" => writeln!(text, "\n{entry} would be removed"),
         _ => writeln!(text, "\n{entry}: {} → {}", of(before), of(after)),
     };
-    let lines = render["unified"].as_str().unwrap_or_default().lines().skip(2);
+    let lines = render["unified"].as_str().unwrap_or_default().lines();
     for (number, line) in lines.enumerate() {
         if number == LINES_MAX {
             let _ = writeln!(text, "  …");

@@ -284,6 +284,8 @@ fn limits() -> Vec<Key> {
              outputs are counted and not kept."),
         key("preview_renders", count(0, 1_000_000), "Entries that one preview renders with their samples. Further ones are counted."),
         key("preview_ms", milliseconds(0, HOUR), "Time after which a preview renders no further sample."),
+        key("contract_ms", milliseconds(0, HOUR),
+            "Time for checking the contract of the pages that one batch may have changed. Pages that are left are published with a warning."),
         key("hints", count(1, 100_000_000), "File events that wait in the queue of the watcher. When it is full, a full scan replaces them."),
         key("renders_in_flight", count(1, 1_000_000), "`Render` messages in flight. One more is answered `Busy`."),
         key("reloads_in_flight", count(1, 1_000_000), "`Reload` messages in flight. One more is answered `Busy`."),

@@ -9,7 +9,7 @@ use super::foreign::filter_help;
 use super::lint::lint_accepted;
 use super::program::{Key, Program};
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit, lists_bytes};
+use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, Reads, RenderError, Unit, lists_bytes};
 use crate::suggestion::suggestion;
 use crate::value::Value;
 
@@ -56,6 +56,10 @@ impl Unit for JinjaUnit {
             (None, None) => "there are the filters of minijinja, and the formatters that the program registers".into(),
         };
         Some(Diagnostic::error("unknown-filter", format!("there is no filter `{name}`")).help(help))
+    }
+
+    fn reads(&self) -> Reads {
+        super::reads::reads(self)
     }
 
     fn bytes(&self) -> usize {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit, lists_bytes};
+use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, Reads, RenderError, Unit, lists_bytes};
 use crate::value::Value;
 
 use super::execute::execute;
@@ -48,6 +48,10 @@ impl Unit for TinyUnit {
     fn warnings(&self) -> &[Diagnostic] {
         self.warnings
             .get_or_init(|| lint_accepted(self.source(), self.warnings_max).into())
+    }
+
+    fn reads(&self) -> Reads {
+        super::reads::reads(self)
     }
 
     fn bytes(&self) -> usize {

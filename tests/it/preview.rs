@@ -1,0 +1,180 @@
+//! `hotplate preview`, and the previews of the admin API.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::command::{RunOutput, run, text};
+use crate::files::Files;
+use crate::reload::serve_with_admin;
+use crate::wire;
+
+const SITE: [(&str, &str); 5] = [
+    ("templates/index.html", "{{ call _part/head.html with page }}<p>{page.title}</p>\n"),
+    ("templates/about.html", "{{ call _part/head.html with page }}<p>About</p>\n"),
+    ("templates/plain.html", "<p>plain</p>\n"),
+    ("templates/_part/head.html", "<h1>{title}</h1>\n"),
+    ("data/index.json", r#"{"page":{"title":"Home"}}"#),
+];
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let done = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["-c", "user.name=Test", "-c", "user.email=test@localhost"])
+        .args(arguments)
+        .output()
+        .expect("git is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn assert_told(done: &RunOutput, code: i32, parts: &[&str]) {
+    let told = format!("{}{}", done.stdout, done.stderr);
+    assert_eq!(done.code, code, "{told}");
+    for part in parts {
+        assert!(told.contains(part), "`{part}` is not in:\n{told}");
+    }
+}
+
+#[test]
+fn a_directory_is_compared_with_another_one() {
+    let (before, after) = (Files::new(&SITE), Files::new(&SITE));
+    let preview = |more: &[&str]| {
+        let arguments = ["preview", text(after.path()), "--against", text(before.path())];
+        run(&[&arguments, more].concat())
+    };
+    assert_told(&preview(&["--fail-on", "change"]), 0, &["nothing would change"]);
+    for (path, content, code, parts) in [
+        (
+            "templates/_part/head.html",
+            "<h2>{title}</h2>\n",
+            [0, 1],
+            &[
+                "changes _part/head.html",
+                "2 pages that would be rendered from other texts: about.html and index.html",
+                "index.html: 26 bytes in",
+                "-<h1>Home</h1>",
+                "+<h2>Home</h2>",
+            ][..],
+        ),
+        (
+            "templates/_part/head.html",
+            "<h2>{titel}</h2>\n",
+            [1, 1],
+            &["index.html would fail", "_part/head.html:1:5", "did you mean `title`?"],
+        ),
+        (
+            "templates/_part/head.html",
+            "{{ if }}",
+            [1, 1],
+            &["would be stale: _part/head.html, about.html and index.html", "_part/head.html:1:"],
+        ),
+        ("templates/_part/head.html", SITE[3].1, [0, 0], &["nothing would change"]),
+        ("data/index.json", "{", [1, 1], &["data/index.json", "this is not JSON"]),
+        (
+            "data/index.json",
+            r#"{"page":{"title":"News"}}"#,
+            [0, 1],
+            &["changes data/index.json", "+<p>News</p>"],
+        ),
+    ] {
+        after.write(path, content);
+        assert_told(&preview(&[]), code[0], parts);
+        assert_told(&preview(&["--fail-on", "change"]), code[1], &[]);
+    }
+    after.remove("templates/plain.html");
+    assert_told(&preview(&[]), 0, &["removes plain.html"]);
+    let partial = preview(&["--partial", "--format", "json"]);
+    let report: Value = serde_json::from_str(&partial.stdout).expect("JSON");
+    assert_eq!(report["removed"]["count"], 0);
+}
+
+#[test]
+fn a_revision_and_an_archive_are_previewed() {
+    let files = Files::new(&SITE);
+    let directory = text(files.path());
+    git(files.path(), &["init", "-q"]);
+    git(files.path(), &["add", "-A"]);
+    git(files.path(), &["commit", "-q", "-m", "one"]);
+    files.write("templates/plain.html", "<p>edited</p>\n");
+    let by_revision = run(&["preview", directory, "--ref", "HEAD"]);
+    assert_told(&by_revision, 0, &["changes plain.html"]);
+    for (revision, part) in [
+        ("nothing", "`git archive nothing` failed: fatal:"),
+        ("--ref=--output=x", "is not a revision"),
+        ("--ref=", "is not a revision"),
+    ] {
+        let arguments = match revision.starts_with("--") {
+            true => vec!["preview", directory, revision],
+            false => vec!["preview", directory, "--ref", revision],
+        };
+        assert!(run(&arguments).code > 1);
+        assert_told(&run(&arguments), run(&arguments).code, &[part]);
+    }
+    let archive = files.path().join("all.tar");
+    git(files.path(), &["archive", "--output", text(&archive), "HEAD"]);
+    let by_archive = run(&["preview", text(&archive), "--against", directory]);
+    assert_told(&by_archive, 0, &["changes plain.html"]);
+    files.write("broken.tar", "no archive");
+    let broken = run(&["preview", text(&files.path().join("broken.tar")), "--against", directory]);
+    assert_told(&broken, 2, &["this is not a whole tar archive"]);
+    assert_told(&run(&["preview", directory, "--against", "nowhere"]), 2, &["neither a directory nor an address"]);
+}
+
+#[test]
+fn a_running_instance_is_asked_and_not_changed() {
+    let (served, edited) = (Files::new(&SITE), Files::new(&SITE));
+    let (server, admin) = serve_with_admin(served.path(), &[], &["--set", "templates.watch=false"]);
+    let preview = |more: &[&str]| {
+        let arguments = ["preview", text(edited.path()), "--against", &admin];
+        run(&[&arguments, more].concat())
+    };
+    assert_told(&preview(&["--fail-on", "change"]), 0, &["nothing would change"]);
+    edited.write("templates/_part/head.html", "<h2>{titel}</h2>\n");
+    let place = format!("{}/templates/_part/head.html", text(edited.path()));
+    let annotation = format!("::error file={place},line=1,endLine=1,col=6,endColumn=10,title=missing-path::");
+    assert_told(&preview(&["--format", "github"]), 1, &[&annotation]);
+    let log = preview(&["--format", "sarif"]);
+    let log: Value = serde_json::from_str(&log.stdout).expect("JSON");
+    let result = &log["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&json!("missing-path"), &json!("error")));
+    assert!(server.get("/").body.contains("<h1>Home</h1>"));
+
+    let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
+        let address = admin.parse().expect("an address");
+        wire::ask(address, method, &format!("/admin/v1/previews{path}"), headers, body)
+    };
+    let all = ask("GET", "", &[], "").json();
+    assert_eq!(all["previews"][0]["errors"], true);
+    let id = all["previews"][0]["id"].as_str().expect("an id").to_owned();
+    let page = ask("GET", &format!("/{id}/render/index.html"), &[], "");
+    assert_eq!(page.status, 422, "{page:?}");
+    let data = r#"{"page":{"titel":"<b>","title":"x"}}"#;
+    let as_json = [("content-type", "application/json")];
+    let page = ask("POST", &format!("/{id}/render/index.html"), &as_json, data);
+    assert_eq!(page.body, "<h2>&lt;b&gt;</h2>\n<p>x</p>\n");
+    // It is shown with the origin of the operator's listener, so it must not run scripts there.
+    let policy = page.header("content-security-policy").expect("one");
+    assert!(policy.starts_with("sandbox; default-src 'none'") && !policy.contains("allow-"), "{policy}");
+
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    for (path, status) in [("plain.html", 201), ("../plain.html", 422)] {
+        let mut header = header.clone();
+        header.as_gnu_mut().expect("gnu").name[..path.len()].copy_from_slice(path.as_bytes());
+        header.set_cksum();
+        archive.append(&header, &b"new"[..]).expect("in memory");
+        let sent = String::from_utf8(archive.get_ref().clone()).expect("text and zeros");
+        let answer = ask("POST", "?complete=true", &[("content-type", "application/x-tar")], &sent);
+        assert_eq!(answer.status, status, "{answer:?}");
+        if status == 201 {
+            assert_eq!(answer.json()["changed"]["names"], json!(["plain.html"]));
+            assert_eq!(answer.json()["removed"]["count"], 4);
+        }
+    }
+    let giant = format!("{}", 1_u64 << 30);
+    let refused = ask("POST", "", &[("content-length", &giant)], "");
+    assert_eq!(refused.status, 413, "{refused:?}");
+}
