@@ -32,7 +32,7 @@ mod change;
 mod sample;
 
 use hotplate_actors::dialect::Missing;
-use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rules, WatchBy};
+use hotplate_actors::{ActorKind, Builder, ContractPolicy, Limits, Links, OnFailure, Policy, Rules, WatchBy};
 use serde::{Deserialize, Serialize};
 
 use crate::{ConnectionLimits, LiveLimits};
@@ -59,6 +59,8 @@ pub struct Config {
     pub log: Log,
     /// The templates, and the answers when one of them fails.
     pub templates: Templates,
+    /// The contract between templates and data.
+    pub contract: Contract,
     /// The files that are templates, and how changes of them are detected.
     pub files: Files,
     /// The limits of the engine.
@@ -165,6 +167,16 @@ pub struct Templates {
     pub formatters: Vec<String>,
 }
 
+/// The contract between templates and data. The schemas and samples are files of the site.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Contract {
+    /// The treatment of a page that breaks its contract.
+    pub policy: ContractPolicy,
+    /// Names of templates that have to exist.
+    pub required: Vec<String>,
+}
+
 /// The language of the templates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -263,6 +275,8 @@ impl Config {
             .limits(self.limits.clone())
             .on_failure(*on_failure)
             .watch(*watch)
+            .contract_policy(self.contract.policy)
+            .required(&self.contract.required)
             .formatter_stubs(formatters);
         let builder = match missing {
             Missing::Error => builder,

@@ -329,6 +329,14 @@ impl Site {
         }
     }
 
+    /// Returns true if a name that people know is that of a file beside the templates: of data, a sample or a schema.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_file_of_data(&self, shown: &str) -> bool {
+        let directories = ["data", layout::SAMPLES, layout::SCHEMAS];
+        let below = shown.split_once('/').map(|(directory, _)| directory);
+        matches!(self.layout, Layout::Site { .. }) && below.is_some_and(|below| directories.contains(&below))
+    }
+
     /// Returns true for the templates of a program.
     #[cfg(feature = "cli")]
     pub(crate) fn is_program(&self) -> bool {
@@ -385,6 +393,12 @@ impl Site {
     #[must_use]
     pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
         !self.is_folder() && layout::companions_of(entry).iter().any(|name| exists(snapshot, name))
+    }
+
+    /// Returns true if an entry has a sample beside its data.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_sample(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
+        !self.is_folder() && layout::samples_of(entry).iter().any(|name| exists(snapshot, name))
     }
 
     /// Returns a warning for each file of data that no entry uses, usually because its name is misspelt.

@@ -54,6 +54,8 @@ pub(crate) struct Contract {
     contract_texts: Vec<Box<IsContractText>>,
     policy: ContractPolicy,
     policies: Vec<Box<PolicyChoice>>,
+    /// True if no batch is refused, so that all violations are found at once.
+    only_reports: bool,
 }
 
 /// The result of checking an entry.
@@ -74,6 +76,7 @@ impl Default for Contract {
             contract_texts: Vec::new(),
             policy: ContractPolicy::default(),
             policies: Vec::new(),
+            only_reports: false,
         }
     }
 }
@@ -125,7 +128,20 @@ impl Contract {
     /// Returns the policy for a template.
     pub(crate) fn policy(&self, name: &TemplateName) -> ContractPolicy {
         let chosen = self.policies.iter().find_map(|choose| choose(name));
-        chosen.unwrap_or(self.policy)
+        match chosen.unwrap_or(self.policy) {
+            ContractPolicy::RefuseBatch if self.only_reports => ContractPolicy::RefuseEntry,
+            policy => policy,
+        }
+    }
+
+    /// Refuses no batch, so that all violations are found at once.
+    pub(crate) fn only_report(&mut self) {
+        self.only_reports = true;
+    }
+
+    /// Returns true if no batch is refused.
+    pub(crate) fn only_reports(&self) -> bool {
+        self.only_reports
     }
 
     /// Checks an entry that has no fault otherwise; `None` if it has neither a schema nor a sample. A render ends at `until` at the latest.

@@ -97,8 +97,7 @@ impl Preview {
     fn place(&self, site: &Site, checkout: &std::path::Path, name: &str) -> String {
         let directory = site.template_directory();
         let below = directory.strip_prefix(checkout).unwrap_or(&directory).to_owned();
-        let is_data = ["data/", "samples/", "schemas/"].iter().any(|prefix| name.starts_with(prefix));
-        let below = if is_data && !site.is_folder() { PathBuf::new() } else { below };
+        let below = if site.is_file_of_data(name) { PathBuf::new() } else { below };
         let shown = match self.directory.directory.is_dir() {
             true => self.directory.directory.join(below).join(name),
             false => below.join(name),

@@ -62,7 +62,7 @@ fn a_directory_is_compared_with_another_one() {
             "templates/_part/head.html",
             "<h2>{titel}</h2>\n",
             [1, 1],
-            &["index.html would fail", "_part/head.html:1:5", "did you mean `title`?"],
+            &["index.html would fail", "_part/head.html:1:6", "did you mean `title`?"],
         ),
         (
             "templates/_part/head.html",
@@ -150,7 +150,7 @@ fn a_running_instance_is_asked_and_not_changed() {
     let id = all["previews"][0]["id"].as_str().expect("an id").to_owned();
     let page = ask("GET", &format!("/{id}/render/index.html"), &[], "");
     assert_eq!(page.status, 422, "{page:?}");
-    let data = r#"{"page":{"titel":"<b>","title":"x"}}"#;
+    let data = r#"{"data":{"page":{"titel":"<b>","title":"x"}}}"#;
     let as_json = [("content-type", "application/json")];
     let page = ask("POST", &format!("/{id}/render/index.html"), &as_json, data);
     assert_eq!(page.body, "<h2>&lt;b&gt;</h2>\n<p>x</p>\n");
@@ -177,4 +177,91 @@ fn a_running_instance_is_asked_and_not_changed() {
     let giant = format!("{}", 1_u64 << 30);
     let refused = ask("POST", "", &[("content-length", &giant)], "");
     assert_eq!(refused.status, 413, "{refused:?}");
+}
+
+/// Runs a program in a repository, with the command on its path.
+fn in_repository(directory: &Path, program: &str, arguments: &[&str]) -> RunOutput {
+    let command = Path::new(env!("CARGO_BIN_EXE_hotplate"));
+    let path = std::env::var("PATH").expect("a path");
+    let path = format!("{}:{path}", text(command.parent().expect("a directory")));
+    let done = Command::new(program)
+        .current_dir(directory)
+        .args(arguments)
+        .env("PATH", path)
+        .env_remove("GITHUB_ACTIONS")
+        .output()
+        .expect("starts");
+    RunOutput {
+        code: done.status.code().expect("an exit code"),
+        stdout: String::from_utf8(done.stdout).expect("text"),
+        stderr: String::from_utf8(done.stderr).expect("text"),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_examples_for_git_and_ci_work() {
+    let files = Files::new(&SITE.map(|(path, content)| (path, content)));
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci");
+    let directory = files.path();
+    let committer = ["-c", "user.name=Test", "-c", "user.email=test@localhost", "commit", "-q", "-m", "x"];
+    git(directory, &["init", "-q", "-b", "main"]);
+    git(directory, &["add", "-A"]);
+    git(directory, &["commit", "-q", "-m", "one"]);
+    std::fs::copy(docs.join("pre-commit"), directory.join(".git/hooks/pre-commit")).expect("installed");
+    git(directory, &["checkout", "-q", "-b", "branch"]);
+    files.write("templates/plain.html", "{{ if a == b }}");
+    git(directory, &["add", "-A"]);
+    let refused = in_repository(directory, "git", &committer);
+    assert_told(&refused, 1, &["plain.html:1:7", "there are no comparisons"]);
+    // What is staged counts, and not the file.
+    files.write("templates/plain.html", "<p>fine</p>\n");
+    git(directory, &["add", "-A"]);
+    files.write("templates/plain.html", "{{ if");
+    assert_told(&in_repository(directory, "git", &committer), 0, &[]);
+    git(directory, &["checkout", "-q", "--", "."]);
+    let script = text(&docs.join("preview.sh")).to_owned();
+    let preview = || in_repository(directory, "sh", &[&script, ".", "main"]);
+    assert_told(&preview(), 0, &["nothing is wrong", "changes plain.html"]);
+    files.write("templates/plain.html", "{title}");
+    files.write("samples/plain.json", "{}");
+    assert_told(&preview(), 1, &["plain.html:1:2"]);
+}
+
+#[test]
+fn a_contract_is_checked_by_every_command() {
+    let schema = r#"{"type":"object","properties":{"page":{"type":"object","properties":{"title":{"type":"string"}}}}}"#;
+    let files = Files::new(&[&SITE[..], &[("schemas/index.json", schema)]].concat());
+    let directory = text(files.path());
+    assert_told(&run(&["check", directory]), 0, &["nothing is wrong"]);
+    files.write("templates/_part/head.html", "<h1>{titel}</h1>\n");
+    let parts = ["error[contract-missing-field]", "_part/head.html:1:6", "called from index.html:1:9", "did you mean `title`?"];
+    assert_told(&run(&["check", directory]), 1, &parts);
+    let annotation = format!("::error file={directory}/templates/_part/head.html,line=1,endLine=1,col=6,endColumn=10,title=contract-missing-field::");
+    assert_told(&run(&["check", directory, "--format", "github"]), 1, &[&annotation]);
+    let log: Value = serde_json::from_str(&run(&["check", directory, "--format", "sarif"]).stdout).expect("JSON");
+    assert_eq!(log["runs"][0]["results"][0]["ruleId"], "contract-missing-field");
+    for (key, code, part) in [
+        ("contract.policy=warn", 1, "warning[contract-missing-field]"),
+        ("contract.policy=refuse-batch", 1, "error[contract-missing-field]"),
+        ("contract.required=nowhere.html", 1, "the required template `nowhere.html` does not exist"),
+        ("contract.policy=refuse", 2, "refuse-entry"),
+    ] {
+        assert_told(&run(&["check", directory, "--set", key]), code, &[part]);
+    }
+    for (schema, part) in [("{", "data/"), (r#"{"type":"sting"}"#, "this is no JSON Schema")] {
+        files.write("schemas/index.json", schema);
+        let done = run(&["check", directory]);
+        assert!(done.code == 1 && (done.stdout.contains(part) || done.stdout.contains("schemas/index.json")), "{}", done.stdout);
+    }
+    files.write("schemas/index.json", r#"{"$ref":"http://127.0.0.1:1/never.json"}"#);
+    files.write("templates/_part/head.html", SITE[3].1);
+    assert_told(&run(&["check", directory]), 0, &["nothing is wrong"]);
+    // A server refuses the page before its first visitor.
+    files.write("schemas/index.json", r#"{"properties":{"page":{"properties":{"title":{}}}}}"#);
+    let (server, admin) = serve_with_admin(files.path(), &[], &["--set", "templates.watch=false"]);
+    files.write("templates/index.html", "<p>{page.subtitle}</p>");
+    let reload = run(&["reload", "--admin", &admin]);
+    assert_told(&reload, 1, &["contract-missing-field", "index.html:1:5", "stale: still serving version 1 of index.html"]);
+    assert!(server.get("/").body.contains("<h1>Home</h1>"));
 }

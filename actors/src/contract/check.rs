@@ -160,7 +160,7 @@ impl<'s> Check<'s, '_> {
                 Step::Missing(known) => {
                     if !read.optional {
                         let before = &read.steps[..read.steps.len() - steps.len() + number];
-                        let fault = self.missing(step, before, &known);
+                        let fault = self.missing(read.from, step, before, &known);
                         let fault = self.placed(fault, closure, read);
                         add(&mut self.findings.violations, fault);
                     }
@@ -178,10 +178,11 @@ impl<'s> Check<'s, '_> {
         shape
     }
 
-    fn missing(&self, step: &str, before: &[Box<str>], known: &[&str]) -> Diagnostic {
-        let place = match before {
-            [] => format!("the context of `{}`", self.entry),
-            steps => format!("`{}` of the context of `{}`", steps.join("."), self.entry),
+    fn missing(&self, from: Origin, step: &str, before: &[Box<str>], known: &[&str]) -> Diagnostic {
+        let place = match (from, before) {
+            (Origin::Context, []) => format!("the context of `{}`", self.entry),
+            (Origin::Context, steps) => format!("`{}` of the context of `{}`", steps.join("."), self.entry),
+            (_, _) => format!("this value, which is from the context of `{}`", self.entry),
         };
         let help = match (suggestion(step, known.iter().copied()), known) {
             (Some(near), _) => format!("did you mean `{near}`?"),

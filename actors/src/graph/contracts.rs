@@ -125,6 +125,7 @@ impl Graph {
                 Some(_) => continue,
             };
             match policy {
+                _ if checks.contract.only_reports() => warnings.push(fault),
                 ContractPolicy::Warn => warnings.extend(as_warnings(vec![fault])),
                 ContractPolicy::RefuseEntry | ContractPolicy::RefuseBatch => outcome.refused.push(fault),
             }

@@ -320,6 +320,13 @@ impl Builder {
         self
     }
 
+    /// Refuses no batch because of its contract, so that a check finds all violations at once.
+    #[doc(hidden)]
+    pub fn contract_only_reports(mut self) -> Self {
+        self.contract.only_report();
+        self
+    }
+
     /// Sets the treatment of some entries by name, such as those of one root; `None` leaves the [policy](Builder::contract_policy) of all. If
     /// this is called several times, the first function that returns a policy decides.
     pub fn contract_policy_for(

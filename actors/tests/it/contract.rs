@@ -139,7 +139,6 @@ fn a_field_that_may_be_absent_is_a_warning() {
 #[test]
 fn a_type_of_the_program_is_a_schema() {
     #[derive(serde::Serialize, schemars::JsonSchema)]
-    #[expect(dead_code, reason = "only its schema is used")]
     struct Page {
         title: String,
         user: Option<User>,
@@ -147,7 +146,6 @@ fn a_type_of_the_program_is_a_schema() {
     }
     #[derive(serde::Serialize, schemars::JsonSchema)]
     #[serde(rename_all = "camelCase")]
-    #[expect(dead_code, reason = "only its schema is used")]
     struct User {
         full_name: String,
     }
@@ -156,7 +154,7 @@ fn a_type_of_the_program_is_a_schema() {
     let [found] = &hotplate.diagnostics()[..] else {
         panic!("{:?}", hotplate.diagnostics())
     };
-    assert_eq!(found.message, "there is no `full_name` in `u` of the context of `a.html`");
+    assert_eq!(found.message, "there is no `full_name` in this value, which is from the context of `a.html`");
     assert_eq!(found.help.as_deref(), Some("did you mean `fullName`?"));
 }
 

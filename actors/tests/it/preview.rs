@@ -71,7 +71,7 @@ async fn a_preview_tells_what_would_change() {
         ),
         (
             &[("new.html", Some("{{ call par.html with user }}"))],
-            [&[], &[], &["new.html"], &[], &["new.html"], &["unknown-template"]],
+            [&["new.html"], &[], &["new.html"], &[], &["new.html"], &["unknown-template"]],
         ),
         (
             &[("new.html", Some("new")), ("other.html", None)],
@@ -100,25 +100,29 @@ async fn a_preview_tells_what_would_change() {
 #[tokio::test]
 async fn samples_are_rendered_now_and_then() {
     let hotplate = engine(Limits::default());
-    let preview = hotplate
-        .preview(request(&[("part.html", Some("<i>{name}</i>{age}")), ("other.html", Some("x"))]))
-        .await
-        .expect("a preview");
+    let edits = [("part.html", Some("<i>{name}</i>")), ("other.html", Some("x"))];
+    let preview = hotplate.preview(request(&edits)).await.expect("a preview");
     let report = preview.report();
     assert_eq!(names(&report.affected), ["other.html", "page.html"]);
     let [render] = &report.renders[..] else {
         panic!("only one entry has a sample: {:?}", report.renders)
     };
-    assert_eq!(render.entry.as_str(), "page.html");
-    assert_eq!(render.before.body.as_deref(), Some("<b>Ada</b>"));
-    let fault = render.after.error.as_ref().expect("there is no age");
-    assert_eq!((fault.code, report.has_errors()), ("missing-path", true));
+    assert_eq!((render.entry.as_str(), report.has_errors()), ("page.html", false));
+    let bodies = [&render.before, &render.after].map(|side| side.body.as_deref());
+    assert_eq!(bodies, [Some("<b>Ada</b>"), Some("<i>Ada</i>")]);
     let options = RenderOptions::default();
-    assert!(preview.render_sample("page.html", &options).is_err());
+    assert_eq!(preview.render_sample("page.html", &options).expect("whole").body, "<i>Ada</i>");
     assert_eq!(preview.render_sample("other.html", &options).expect("no data").body, "x");
-    let you = json!({ "user": { "name": "you", "age": 3 } });
-    assert_eq!(preview.render("page.html", &you).expect("whole").body, "<i>you</i>3");
+    let you = json!({ "user": { "name": "you" } });
+    assert_eq!(preview.render("page.html", &you).expect("whole").body, "<i>you</i>");
     assert!(preview.render("none.html", &you).is_err());
+
+    // An entry that fails with its sample would be refused, and its last good version would still be served.
+    let preview = hotplate.preview(request(&[("part.html", Some("{age}"))])).await.expect("a preview");
+    let report = preview.report();
+    assert_eq!((names(&report.stale), report.diagnostics[0].code), (vec!["page.html".to_owned()], "missing-path"));
+    assert!(report.has_errors() && !report.renders[0].is_changed());
+    assert_eq!(preview.render_sample("page.html", &options).expect("the last good one").body, "<b>Ada</b>");
 }
 
 #[tokio::test]
@@ -176,7 +180,6 @@ async fn a_sample_that_loops_is_cut_at_its_budget() {
     let nested = "{{ for a in n }}{{ for b in n }}{{ for c in n }}{a}{{ endfor }}{{ endfor }}{{ endfor }}";
     let preview = hotplate.preview(request(&[("page.html", Some(nested))])).await;
     let preview = preview.expect("a preview");
-    let after = &preview.report().renders[0].after;
-    assert_eq!(after.error.as_ref().map(|fault| fault.code), Some("budget"));
+    assert_eq!(preview.report().diagnostics[0].code, "budget");
     assert_eq!(hotplate.render("page.html", &()).expect("served").body, "fine");
 }

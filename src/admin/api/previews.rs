@@ -18,7 +18,7 @@ use super::{Answered, answer};
 use crate::admin::access::random_name;
 use crate::admin::body;
 use crate::admin::limits::PREVIEWS;
-use crate::admin::model::{PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewSummary, PreviewsAnswer};
+use crate::admin::model::{PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewSummary, PreviewsAnswer, RenderOrder};
 use crate::admin::problem::Problem;
 use crate::admin::state::{AdminState, json};
 use crate::archive::{self, ArchiveBounds};
@@ -167,7 +167,7 @@ pub(super) async fn render(request: HttpRequest, path: Path<(String, String)>, s
 }
 
 /// Renders an entry of a preview with the data in the body
-#[utoipa::path(post, path = "/admin/v1/previews/{id}/render/{name}", tag = "previews", security(("token" = [])), request_body = Object, params(
+#[utoipa::path(post, path = "/admin/v1/previews/{id}/render/{name}", tag = "previews", security(("token" = [])), request_body = RenderOrder, params(
         ("id" = String, Path, description = "The identifier of the preview"),
         ("name" = String, Path, description = "The name of the entry, slashes included", example = "shop/item.html")),
     responses(
@@ -183,9 +183,9 @@ pub(super) async fn render_with(
     state: Data<AdminState>,
 ) -> Answered {
     let body = body::read(payload, &state.limits.for_path(request.path())).await?;
-    let data: Value = body::json(&request, &body)?;
+    let RenderOrder { data } = body::json(&request, &body)?;
     let (id, name) = path.into_inner();
-    rendered(&state, &id, &name, Some(data)).await
+    rendered(&state, &id, &name, data).await
 }
 
 fn context(data: &[u8]) -> Result<Value, Problem> {

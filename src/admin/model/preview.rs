@@ -33,6 +33,14 @@ fn yes() -> bool {
     true
 }
 
+/// The data with which an entry of a preview is rendered.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct RenderOrder {
+    /// The context; by default the sample of the entry.
+    pub(in super::super) data: Option<serde_json::Value>,
+}
+
 /// The effect of a preview.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(in super::super) struct PreviewReportAnswer {

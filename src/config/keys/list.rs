@@ -28,6 +28,7 @@ pub(super) fn all() -> Vec<Key> {
     section("admin.limits", admin_limits());
     section("log", log());
     section("templates", templates());
+    section("contract", contract());
     section("files", files());
     section("limits", limits());
     section("limits", live_limits());
@@ -177,6 +178,17 @@ fn log() -> Vec<Key> {
         key("queue_bytes", bytes(4_096, GIB),
             "Bytes of the log, and as many of stdout, that wait for a slow reader while a command serves. Further lines are dropped and \
              counted, and a line says how many are missing."),
+    ]
+}
+
+fn contract() -> Vec<Key> {
+    vec![
+        key("policy", Kind::Choice(&["warn", "refuse-entry", "refuse-batch"]),
+            "Treatment of a page that reads a field that its schema (`schemas/`) does not have, or fails with its sample (`samples/`): publish \
+             it with a warning, keep its last good version, or refuse everything that was edited with it."),
+        key("required", Kind::List,
+            "Templates that have to exist, for example [\"index.html\"]. Without one of them nothing is published, also at the start, unless \
+             `policy` is \"warn\"."),
     ]
 }
 

@@ -100,7 +100,7 @@ fn answers_conform_to_the_document() {
         ] {
             let expected = if status == 404 { 404 } else { expected };
             let at = v1(&format!("previews/{id}/render/{name}"));
-            ask("post", render, &at, data, expected);
+            ask("post", render, &at, &format!(r#"{{"data":{data}}}"#), expected);
             ask("get", render, &format!("{at}?data={}", data.replace('"', "%22")), "", expected);
         }
         ask("delete", &v1("previews/{id}"), &v1(&format!("previews/{id}")), "", status);
