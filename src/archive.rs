@@ -22,7 +22,9 @@ pub(crate) enum ArchiveError {
     #[error("this is not a whole tar archive (without compression): {0}")]
     Unreadable(#[from] std::io::Error),
     /// A file would lie outside of the directory of the archive.
-    #[error("the archive contains `{0}`, which leads out of its directory: make an archive with relative names and without `..`")]
+    #[error(
+        "the archive contains `{0}`, which leads out of its directory: make an archive with relative names and without `..`"
+    )]
     Outside(String),
     /// The archive is too large.
     #[error("the archive has more than {0}: preview fewer files, or raise the limit")]
@@ -80,7 +82,9 @@ fn relative(path: &str) -> Result<Option<String>, String> {
             component => kept.push(component),
         }
     }
-    let is_hidden = kept.iter().any(|component| component.starts_with('.') && *component != ".hotplateignore");
+    let is_hidden = kept
+        .iter()
+        .any(|component| component.starts_with('.') && *component != ".hotplateignore");
     Ok((!kept.is_empty() && !is_hidden).then(|| kept.join("/")))
 }
 
@@ -106,7 +110,9 @@ mod tests {
 
     fn told(entries: &[(&str, tar::EntryType, &str)]) -> Result<Vec<String>, String> {
         let found = files(&archive(entries)[..], BOUNDS, |path| !path.ends_with(".png"));
-        found.map(|found| found.into_keys().collect()).map_err(|error| error.to_string())
+        found
+            .map(|found| found.into_keys().collect())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -135,11 +141,19 @@ mod tests {
         let long = "x".repeat(101);
         let refused = told(&[("a.html", Regular, &long)]).expect_err("too long");
         assert!(refused.contains("more than 100 bytes"), "{refused}");
-        assert_eq!(told(&[("a.html", Regular, &long[1..])]).expect("as much as allowed").len(), 1);
+        assert_eq!(
+            told(&[("a.html", Regular, &long[1..])])
+                .expect("as much as allowed")
+                .len(),
+            1
+        );
         let four: Vec<_> = ["a", "b", "c", "d"].map(|name| (name, Regular, "")).into();
         assert!(told(&four).expect_err("too many").contains("more than 3 files"));
         assert_eq!(told(&four[1..]).expect("as many as allowed").len(), 3);
-        for broken in [&b"no archive at all, but text"[..], &archive(&[("a", Regular, &long)])[..700]] {
+        for broken in [
+            &b"no archive at all, but text"[..],
+            &archive(&[("a", Regular, &long)])[..700],
+        ] {
             let refused = files(broken, BOUNDS, |_| true).expect_err("not whole");
             assert!(matches!(refused, ArchiveError::Unreadable(_)), "{refused}");
         }

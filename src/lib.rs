@@ -76,13 +76,13 @@ pub use live_limits::LiveLimits;
 
 pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
-    ActorHealth, ActorKind, ActorState, Builder, CompareError, Context, ContextSource, ContractPolicy, Counters, Diagnostic, Digest,
-    DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed, Limits, Links, Loader,
-    MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned, Policy, Preview, PreviewError,
-    PreviewReport, PreviewRequest, Published,
-    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderComparison, RenderFailure, RenderOptions, Rendered,
-    Renders, SampleRender, Restart, Rules, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle,
-    TemplateName, Timeout, Unavailable, Value, Version, WatchBy,
+    ActorHealth, ActorKind, ActorState, Builder, CompareError, Context, ContextSource, ContractPolicy, Counters,
+    Diagnostic, Digest, DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Keyed,
+    Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned,
+    Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published, RENDERS_TARGET, Reload, ReloadOutcome,
+    ReloadReport, Reloader, Render, RenderComparison, RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules,
+    SampleRender, Serving, Severity, Source, StartError, Status, Strategy, Subscription, TemplateHandle, TemplateName,
+    Timeout, Unavailable, Value, Version, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{

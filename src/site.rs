@@ -9,6 +9,8 @@
 //! | `templates/maintenance.html` | the stand-in for a page that has no good version yet, if it exists |
 //! | `data/_all.json` | the data of every page |
 //! | `data/a/b.json` | more data for `a/b.html` (and `a/b.txt`, …); `data/a/b.html.json` is merged over it for `a/b.html` alone |
+//! | `samples/a/b.json` | a sample of the context of `a/b.html`, merged over its data: the page is rendered with it before it is published |
+//! | `schemas/a/b.json` | the JSON Schema of the context of `a/b.html`: the page may read only what it has |
 //! | `static/**` | files that are served as they are |
 //!
 //! Data is merged deeply where both sides are objects; any other value, `null` too, replaces. It is read when it changes, never in a
@@ -242,7 +244,9 @@ impl Site {
         }
         let has = |directory: &str| self.directory.join(directory).is_dir();
         let builder = self.with_data_dialect(builder.optional_fallback("maintenance.html"));
-        let builder = builder.samples(SiteSamples { are_contract: has(layout::SAMPLES) });
+        let builder = builder.samples(SiteSamples {
+            are_contract: has(layout::SAMPLES),
+        });
         match has(layout::SAMPLES) || has(layout::SCHEMAS) {
             true => builder.contract_texts(layout::schemas_of, layout::is_contract_text),
             false => builder,
@@ -275,8 +279,13 @@ impl Site {
             Mount::new(prefix, directory).rules(data.clone()).extensions(["json"])
         };
         let mut mounts = vec![templates, json(layout::DATA_PREFIX, "data")];
-        let others = [(layout::SAMPLE_PREFIX, layout::SAMPLES), (layout::SCHEMA_PREFIX, layout::SCHEMAS)];
-        let there = others.into_iter().filter(|(_, directory)| self.directory.join(directory).is_dir());
+        let others = [
+            (layout::SAMPLE_PREFIX, layout::SAMPLES),
+            (layout::SCHEMA_PREFIX, layout::SCHEMAS),
+        ];
+        let there = others
+            .into_iter()
+            .filter(|(_, directory)| self.directory.join(directory).is_dir());
         mounts.extend(there.map(|(prefix, directory)| json(prefix, directory)));
         mounts
     }
@@ -468,7 +477,10 @@ fn data_layers<'s>(closure: &Closure<'s>) -> Vec<&'s Json> {
     if !entry.as_str().is_ascii() {
         members = layout::chosen(entry, &members, |member| member.name.clone());
     }
-    members.into_iter().filter_map(|member| value_of(&*member.unit)).collect()
+    members
+        .into_iter()
+        .filter_map(|member| value_of(&*member.unit))
+        .collect()
 }
 
 /// Returns the value of a unit of data.

@@ -250,7 +250,12 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateName, CompiledTex
 }
 
 /// Compiles one source, and returns true if the cache had it. A panic of its dialect becomes a diagnostic.
-pub(crate) fn compile_text(source: &Source, dialects: &Dialects, limits: &Limits, cache: &Cache) -> (CompiledText, bool) {
+pub(crate) fn compile_text(
+    source: &Source,
+    dialects: &Dialects,
+    limits: &Limits,
+    cache: &Cache,
+) -> (CompiledText, bool) {
     let dialect = dialects.of(source);
     let Source { name, text, digest, .. } = source;
     let mut cached = true;

@@ -44,6 +44,7 @@ type SchemaNames = dyn Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync;
 type IsContractText = dyn Fn(&TemplateName) -> bool + Send + Sync;
 
 /// The contract of an engine.
+#[derive(Default)]
 pub(crate) struct Contract {
     required: BTreeSet<TemplateName>,
     /// The schemas that are registered in code.
@@ -65,20 +66,6 @@ pub(crate) struct EntryFindings {
     pub(crate) violations: Vec<Diagnostic>,
     /// What may go wrong: fields that may be absent.
     pub(crate) warnings: Vec<Diagnostic>,
-}
-
-impl Default for Contract {
-    fn default() -> Self {
-        Self {
-            required: BTreeSet::new(),
-            schemas: BTreeMap::new(),
-            schema_names: Vec::new(),
-            contract_texts: Vec::new(),
-            policy: ContractPolicy::default(),
-            policies: Vec::new(),
-            only_reports: false,
-        }
-    }
 }
 
 impl Contract {
@@ -237,7 +224,11 @@ pub(crate) fn required_missing<'n>(name: &TemplateName, names: impl Iterator<Ite
         Some(near) => format!("create it; did you mean `{near}`?"),
         None => "create it, or remove it from the required templates".to_owned(),
     };
-    Diagnostic::error("required-template", format!("the required template `{name}` does not exist")).help(help)
+    Diagnostic::error(
+        "required-template",
+        format!("the required template `{name}` does not exist"),
+    )
+    .help(help)
 }
 
 /// Returns the end of the time for checks.

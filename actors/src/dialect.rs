@@ -30,8 +30,8 @@ use crate::value::Value;
 pub use crate::template::Missing;
 pub use body::Body;
 pub(crate) use formatter::formatter_elsewhere;
-pub use reads::Reads;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
+pub use reads::Reads;
 
 /// A template language.
 pub trait Dialect: Send + Sync + 'static {
@@ -76,10 +76,11 @@ pub trait Unit: Send + Sync + 'static {
         &[]
     }
 
-    /// Returns the paths that the text reads from its context, as far as the language can tell. It is computed at each call, and called only
-    /// for templates whose context has a schema.
-    fn reads(&self) -> Reads {
-        Reads::default()
+    /// Returns the paths that the text reads from its context, as far as the language can tell. It is called only for templates whose context
+    /// has a schema.
+    fn reads(&self) -> &Reads {
+        static NONE: Reads = Reads::NONE;
+        &NONE
     }
 
     /// Returns the fault of a formatter that is not among the registered ones, without a position, if the language has names of its own for

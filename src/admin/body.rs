@@ -110,7 +110,10 @@ fn broken_off(error: &PayloadError, limits: &AdminLimits) -> Problem {
 
 /// Returns the media type of the body, without parameters.
 pub(super) fn media_type(request: &HttpRequest) -> &str {
-    let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let value = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     value.unwrap_or_default().split(';').next().unwrap_or_default().trim()
 }
 

@@ -43,7 +43,10 @@ pub(super) fn configure(app: &mut ServiceConfig) {
     app.route("/_hotplate/versions/{number}", web::get().to(pages::version));
     app.route("/_hotplate/previews", web::get().to(previews::list));
     app.route("/_hotplate/previews/{id}", web::get().to(previews::preview));
-    app.route("/_hotplate/previews/{id}/render/{name:.*}", web::get().to(previews::render));
+    app.route(
+        "/_hotplate/previews/{id}/render/{name:.*}",
+        web::get().to(previews::render),
+    );
     app.route("/_hotplate/templates", web::get().to(pages::templates));
     app.route("/_hotplate/live", web::get().to(pages::live));
     app.route("/_hotplate/login", web::get().to(pages::login));

@@ -35,7 +35,13 @@ impl PreviewStore {
     }
 
     /// Keeps a preview, and drops the oldest ones beyond the limits. The newest stays.
-    pub(super) fn keep(&self, id: String, preview: Preview, report: PreviewReportAnswer, now_ms: u64) -> Arc<KeptPreview> {
+    pub(super) fn keep(
+        &self,
+        id: String,
+        preview: Preview,
+        report: PreviewReportAnswer,
+        now_ms: u64,
+    ) -> Arc<KeptPreview> {
         let bytes = preview.bytes();
         let answer = PreviewAnswer {
             id,
@@ -102,7 +108,10 @@ mod tests {
         let loader = MemoryLoader::of([("a.html", "a")]).expect("a name");
         let hotplate = Hotplate::builder().loader(loader).start().expect("starts");
         let make = async |bytes: usize| {
-            let edits = [(TemplateName::new("a.html").expect("a name"), Some("x".repeat(bytes).into()))];
+            let edits = [(
+                TemplateName::new("a.html").expect("a name"),
+                Some("x".repeat(bytes).into()),
+            )];
             let request = PreviewRequest {
                 edits: edits.into(),
                 ..PreviewRequest::default()

@@ -57,7 +57,9 @@ impl Api {
     /// Reloads, and returns the report.
     pub(crate) fn reload(&self, full: bool) -> Result<Value, Failure> {
         let query = if full { "?full=true" } else { "" };
-        let request = self.agent.post(format!("http://{}/admin/v1/reload{query}", self.address));
+        let request = self
+            .agent
+            .post(format!("http://{}/admin/v1/reload{query}", self.address));
         self.parse(self.authorized(request).send_empty(), "outcome")
     }
 
@@ -119,10 +121,7 @@ fn refused(address: &str, status: u16, answer: Option<Value>) -> Failure {
         (_, Some(problem)) if problem["title"].is_string() => {
             let message = ["title", "detail"].map(|key| problem[key].as_str().unwrap_or_default());
             let message = message.join(": ");
-            Failure::Failed(format!(
-                "{address} answers {status} {}",
-                message.trim_end_matches(": ")
-            ))
+            Failure::Failed(format!("{address} answers {status} {}", message.trim_end_matches(": ")))
         }
         (status, _) => Failure::Failed(format!(
             "{address} answers {status} and is not the admin API of hotplate"

@@ -12,10 +12,10 @@ use hotplate::{Builder, OnFailure, Pinned, RenderFailure, TemplateName};
 use serde_json::json;
 
 use super::failure::FOUND;
+use super::findings::{self, Finding, FindingFormat};
 use super::progress::Progress;
 use super::setup::CommandSetup;
 use super::terminal::Terminal;
-use super::findings::{self, Finding, FindingFormat};
 use super::{Directory, Failure, names, start};
 
 #[derive(Debug, Args)]
@@ -83,7 +83,13 @@ impl CheckFindings {
     fn of(site: &Site, builder: Builder) -> Result<Self, Failure> {
         let loading = Progress::waiting("loading templates");
         let stubs = builder.stubs().map(str::to_owned).collect();
-        let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return).contract_only_reports())?;
+        let hotplate = start(
+            site,
+            builder
+                .watch(false)
+                .on_failure(OnFailure::Return)
+                .contract_only_reports(),
+        )?;
         drop(loading);
         let pinned = hotplate.snapshot();
         let snapshot = pinned.snapshot();
@@ -100,7 +106,8 @@ impl CheckFindings {
             .entries()
             .filter(|(_, _, standing)| matches!(standing, Standing::Current(_)));
         let mut entries: Vec<&TemplateName> = current.map(|(_, name, _)| name).collect();
-        entries.retain(|name| site.is_entry(name) && (site.has_data(snapshot, name) || site.has_sample(snapshot, name)));
+        entries
+            .retain(|name| site.is_entry(name) && (site.has_data(snapshot, name) || site.has_sample(snapshot, name)));
         entries.sort_unstable();
         let progress = Progress::counting("rendering", entries.len());
         for entry in entries {
@@ -161,7 +168,10 @@ impl CheckFindings {
     }
 
     fn all(&self) -> Vec<Finding> {
-        self.findings.iter().map(|found| findings::of(&found.diagnostic)).collect()
+        self.findings
+            .iter()
+            .map(|found| findings::of(&found.diagnostic))
+            .collect()
     }
 
     fn count(&self, severity: Severity) -> usize {

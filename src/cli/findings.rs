@@ -133,7 +133,9 @@ pub(crate) fn github(findings: &[Finding], place: &dyn Fn(&str) -> String) -> Ve
 
 /// Returns a path with slashes.
 pub(crate) fn slashes(path: &Path) -> String {
-    let parts = path.components().filter(|part| !matches!(part, std::path::Component::CurDir));
+    let parts = path
+        .components()
+        .filter(|part| !matches!(part, std::path::Component::CurDir));
     let path: std::path::PathBuf = parts.collect();
     path.to_string_lossy().replace('\\', "/")
 }
@@ -217,7 +219,10 @@ mod tests {
             assert_eq!(place["artifactLocation"]["uriBaseId"].is_string(), root == "t");
             let region = json!({ "startLine": 3, "startColumn": 5, "endLine": 3, "endColumn": 9 });
             assert_eq!(place["region"], region);
-            assert_eq!((&warning["level"], &warning["locations"]), (&json!("warning"), &json!([])));
+            assert_eq!(
+                (&warning["level"], &warning["locations"]),
+                (&json!("warning"), &json!([]))
+            );
         }
     }
 }

@@ -70,7 +70,11 @@ impl Preview {
     }
 
     pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
-        let checkout = Checkout::of(&self.directory.directory, self.revision.as_deref(), &setup.config().limits)?;
+        let checkout = Checkout::of(
+            &self.directory.directory,
+            self.revision.as_deref(),
+            &setup.config().limits,
+        )?;
         let site = self.directory.at(checkout.path()).open(setup)?;
         let texts = Texts::read(site, setup)?;
         let mut report = self.report(&texts, setup)?;
@@ -97,7 +101,11 @@ impl Preview {
     fn place(&self, site: &Site, checkout: &std::path::Path, name: &str) -> String {
         let directory = site.template_directory();
         let below = directory.strip_prefix(checkout).unwrap_or(&directory).to_owned();
-        let below = if site.is_file_of_data(name) { PathBuf::new() } else { below };
+        let below = if site.is_file_of_data(name) {
+            PathBuf::new()
+        } else {
+            below
+        };
         let shown = match self.directory.directory.is_dir() {
             true => self.directory.directory.join(below).join(name),
             false => below.join(name),
@@ -123,7 +131,11 @@ impl Preview {
         let builder = setup.config().apply(site.builder());
         let hotplate = start_quietly(&site, builder.watch(false).on_failure(OnFailure::LastGood))?;
         let request = PreviewRequest {
-            edits: texts.texts.iter().map(|(name, text)| (name.clone(), Some(Arc::clone(text)))).collect(),
+            edits: texts
+                .texts
+                .iter()
+                .map(|(name, text)| (name.clone(), Some(Arc::clone(text))))
+                .collect(),
             complete: !self.partial,
             render: true,
         };
@@ -141,7 +153,9 @@ impl Preview {
         loop {
             let page = api.templates(after.as_deref())?;
             for template in page["templates"].as_array().into_iter().flatten() {
-                let Some(name) = template["name"].as_str() else { continue };
+                let Some(name) = template["name"].as_str() else {
+                    continue;
+                };
                 let here = unknown.remove(name);
                 match here {
                     None if self.partial => {}

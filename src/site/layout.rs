@@ -168,7 +168,11 @@ pub(super) fn as_name(directory: &Path) -> String {
 
 /// Returns the file of the data with this name, below the directory of the data. Names of templates have no such file.
 pub(super) fn shown(name: &TemplateName, directory: &str) -> Option<TemplateName> {
-    let directories = [(DATA_PREFIX, directory), (SAMPLE_PREFIX, SAMPLES), (SCHEMA_PREFIX, SCHEMAS)];
+    let directories = [
+        (DATA_PREFIX, directory),
+        (SAMPLE_PREFIX, SAMPLES),
+        (SCHEMA_PREFIX, SCHEMAS),
+    ];
     let (directory, file) = directories
         .into_iter()
         .find_map(|(prefix, directory)| Some((directory, name.as_str().strip_prefix(prefix)?)))

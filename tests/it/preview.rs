@@ -11,8 +11,14 @@ use crate::reload::serve_with_admin;
 use crate::wire;
 
 const SITE: [(&str, &str); 5] = [
-    ("templates/index.html", "{{ call _part/head.html with page }}<p>{page.title}</p>\n"),
-    ("templates/about.html", "{{ call _part/head.html with page }}<p>About</p>\n"),
+    (
+        "templates/index.html",
+        "{{ call _part/head.html with page }}<p>{page.title}</p>\n",
+    ),
+    (
+        "templates/about.html",
+        "{{ call _part/head.html with page }}<p>About</p>\n",
+    ),
     ("templates/plain.html", "<p>plain</p>\n"),
     ("templates/_part/head.html", "<h1>{title}</h1>\n"),
     ("data/index.json", r#"{"page":{"title":"Home"}}"#),
@@ -68,9 +74,17 @@ fn a_directory_is_compared_with_another_one() {
             "templates/_part/head.html",
             "{{ if }}",
             [1, 1],
-            &["would be stale: _part/head.html, about.html and index.html", "_part/head.html:1:"],
+            &[
+                "would be stale: _part/head.html, about.html and index.html",
+                "_part/head.html:1:",
+            ],
         ),
-        ("templates/_part/head.html", SITE[3].1, [0, 0], &["nothing would change"]),
+        (
+            "templates/_part/head.html",
+            SITE[3].1,
+            [0, 0],
+            &["nothing would change"],
+        ),
         ("data/index.json", "{", [1, 1], &["data/index.json", "this is not JSON"]),
         (
             "data/index.json",
@@ -117,9 +131,18 @@ fn a_revision_and_an_archive_are_previewed() {
     let by_archive = run(&["preview", text(&archive), "--against", directory]);
     assert_told(&by_archive, 0, &["changes plain.html"]);
     files.write("broken.tar", "no archive");
-    let broken = run(&["preview", text(&files.path().join("broken.tar")), "--against", directory]);
+    let broken = run(&[
+        "preview",
+        text(&files.path().join("broken.tar")),
+        "--against",
+        directory,
+    ]);
     assert_told(&broken, 2, &["this is not a whole tar archive"]);
-    assert_told(&run(&["preview", directory, "--against", "nowhere"]), 2, &["neither a directory nor an address"]);
+    assert_told(
+        &run(&["preview", directory, "--against", "nowhere"]),
+        2,
+        &["neither a directory nor an address"],
+    );
 }
 
 #[test]
@@ -138,7 +161,10 @@ fn a_running_instance_is_asked_and_not_changed() {
     let log = preview(&["--format", "sarif"]);
     let log: Value = serde_json::from_str(&log.stdout).expect("JSON");
     let result = &log["runs"][0]["results"][0];
-    assert_eq!((&result["ruleId"], &result["level"]), (&json!("missing-path"), &json!("error")));
+    assert_eq!(
+        (&result["ruleId"], &result["level"]),
+        (&json!("missing-path"), &json!("error"))
+    );
     assert!(server.get("/").body.contains("<h1>Home</h1>"));
 
     let ask = |method: &str, path: &str, headers: &[(&str, &str)], body: &str| {
@@ -156,7 +182,64 @@ fn a_running_instance_is_asked_and_not_changed() {
     assert_eq!(page.body, "<h2>&lt;b&gt;</h2>\n<p>x</p>\n");
     // It is shown with the origin of the operator's listener, so it must not run scripts there.
     let policy = page.header("content-security-policy").expect("one");
-    assert!(policy.starts_with("sandbox; default-src 'none'") && !policy.contains("allow-"), "{policy}");
+    assert!(
+        policy.starts_with("sandbox; default-src 'none'") && !policy.contains("allow-"),
+        "{policy}"
+    );
+
+    // The dashboard shows it in a frame, beside the difference.
+    let address = admin.parse().expect("an address");
+    let page = wire::ask(
+        address,
+        "GET",
+        &format!("/_hotplate/previews/{id}?at=index.html"),
+        &[],
+        "",
+    );
+    for part in [
+        "<iframe src=\"/_hotplate/previews/",
+        "sandbox",
+        "would fail",
+        "<span class=\"code\">missing-path</span>",
+    ] {
+        assert!(
+            page.body.contains(part) == (part.starts_with("<span")),
+            "{part}: {}",
+            page.body
+        );
+    }
+    edited.write("templates/_part/head.html", "<h2>{title}</h2>\n");
+    assert_told(&preview(&[]), 0, &["+<h2>Home</h2>"]);
+    let all = ask("GET", "", &[], "").json();
+    let newest = all["previews"][0]["id"].as_str().expect("an id").to_owned();
+    let page = wire::ask(address, "GET", &format!("/_hotplate/previews/{newest}"), &[], "");
+    assert!(
+        page.header("content-security-policy")
+            .is_some_and(|policy| policy.contains("frame-src 'self'"))
+    );
+    let frame = format!("<iframe src=\"/_hotplate/previews/{newest}/render/index.html\"");
+    for part in [
+        &*frame,
+        "sandbox></iframe>",
+        "<span class=\"del\">-&lt;h1&gt;Home&lt;&#x2F;h1&gt;",
+    ] {
+        let unescaped = page.body.replace("&#x2F;", "/").replace("&#x2f;", "/");
+        assert!(
+            unescaped.contains(&part.replace("&#x2F;", "/")),
+            "{part}: {}",
+            page.body
+        );
+    }
+    let list = wire::ask(address, "GET", "/_hotplate/previews", &[], "");
+    assert!(list.body.contains(&newest) && list.body.contains(&id));
+    let shown = wire::ask(
+        address,
+        "GET",
+        &format!("/_hotplate/previews/{newest}/render/index.html"),
+        &[],
+        "",
+    );
+    assert!(shown.body.contains("<h2>Home</h2>"));
 
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
@@ -167,7 +250,12 @@ fn a_running_instance_is_asked_and_not_changed() {
         header.set_cksum();
         archive.append(&header, &b"new"[..]).expect("in memory");
         let sent = String::from_utf8(archive.get_ref().clone()).expect("text and zeros");
-        let answer = ask("POST", "?complete=true", &[("content-type", "application/x-tar")], &sent);
+        let answer = ask(
+            "POST",
+            "?complete=true",
+            &[("content-type", "application/x-tar")],
+            &sent,
+        );
         assert_eq!(answer.status, status, "{answer:?}");
         if status == 201 {
             assert_eq!(answer.json()["changed"]["names"], json!(["plain.html"]));
@@ -204,7 +292,16 @@ fn the_examples_for_git_and_ci_work() {
     let files = Files::new(&SITE.map(|(path, content)| (path, content)));
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci");
     let directory = files.path();
-    let committer = ["-c", "user.name=Test", "-c", "user.email=test@localhost", "commit", "-q", "-m", "x"];
+    let committer = [
+        "-c",
+        "user.name=Test",
+        "-c",
+        "user.email=test@localhost",
+        "commit",
+        "-q",
+        "-m",
+        "x",
+    ];
     git(directory, &["init", "-q", "-b", "main"]);
     git(directory, &["add", "-A"]);
     git(directory, &["commit", "-q", "-m", "one"]);
@@ -230,21 +327,33 @@ fn the_examples_for_git_and_ci_work() {
 
 #[test]
 fn a_contract_is_checked_by_every_command() {
-    let schema = r#"{"type":"object","properties":{"page":{"type":"object","properties":{"title":{"type":"string"}}}}}"#;
+    let schema =
+        r#"{"type":"object","properties":{"page":{"type":"object","properties":{"title":{"type":"string"}}}}}"#;
     let files = Files::new(&[&SITE[..], &[("schemas/index.json", schema)]].concat());
     let directory = text(files.path());
     assert_told(&run(&["check", directory]), 0, &["nothing is wrong"]);
     files.write("templates/_part/head.html", "<h1>{titel}</h1>\n");
-    let parts = ["error[contract-missing-field]", "_part/head.html:1:6", "called from index.html:1:9", "did you mean `title`?"];
+    let parts = [
+        "error[contract-missing-field]",
+        "_part/head.html:1:6",
+        "called from index.html:1:9",
+        "did you mean `title`?",
+    ];
     assert_told(&run(&["check", directory]), 1, &parts);
-    let annotation = format!("::error file={directory}/templates/_part/head.html,line=1,endLine=1,col=6,endColumn=10,title=contract-missing-field::");
+    let annotation = format!(
+        "::error file={directory}/templates/_part/head.html,line=1,endLine=1,col=6,endColumn=10,title=contract-missing-field::"
+    );
     assert_told(&run(&["check", directory, "--format", "github"]), 1, &[&annotation]);
     let log: Value = serde_json::from_str(&run(&["check", directory, "--format", "sarif"]).stdout).expect("JSON");
     assert_eq!(log["runs"][0]["results"][0]["ruleId"], "contract-missing-field");
     for (key, code, part) in [
         ("contract.policy=warn", 1, "warning[contract-missing-field]"),
         ("contract.policy=refuse-batch", 1, "error[contract-missing-field]"),
-        ("contract.required=nowhere.html", 1, "the required template `nowhere.html` does not exist"),
+        (
+            "contract.required=nowhere.html",
+            1,
+            "the required template `nowhere.html` does not exist",
+        ),
         ("contract.policy=refuse", 2, "refuse-entry"),
     ] {
         assert_told(&run(&["check", directory, "--set", key]), code, &[part]);
@@ -252,16 +361,31 @@ fn a_contract_is_checked_by_every_command() {
     for (schema, part) in [("{", "data/"), (r#"{"type":"sting"}"#, "this is no JSON Schema")] {
         files.write("schemas/index.json", schema);
         let done = run(&["check", directory]);
-        assert!(done.code == 1 && (done.stdout.contains(part) || done.stdout.contains("schemas/index.json")), "{}", done.stdout);
+        assert!(
+            done.code == 1 && (done.stdout.contains(part) || done.stdout.contains("schemas/index.json")),
+            "{}",
+            done.stdout
+        );
     }
     files.write("schemas/index.json", r#"{"$ref":"http://127.0.0.1:1/never.json"}"#);
     files.write("templates/_part/head.html", SITE[3].1);
     assert_told(&run(&["check", directory]), 0, &["nothing is wrong"]);
     // A server refuses the page before its first visitor.
-    files.write("schemas/index.json", r#"{"properties":{"page":{"properties":{"title":{}}}}}"#);
+    files.write(
+        "schemas/index.json",
+        r#"{"properties":{"page":{"properties":{"title":{}}}}}"#,
+    );
     let (server, admin) = serve_with_admin(files.path(), &[], &["--set", "templates.watch=false"]);
     files.write("templates/index.html", "<p>{page.subtitle}</p>");
     let reload = run(&["reload", "--admin", &admin]);
-    assert_told(&reload, 1, &["contract-missing-field", "index.html:1:5", "stale: still serving version 1 of index.html"]);
+    assert_told(
+        &reload,
+        1,
+        &[
+            "contract-missing-field",
+            "index.html:1:5",
+            "stale: still serving version 1 of index.html",
+        ],
+    );
     assert!(server.get("/").body.contains("<h1>Home</h1>"));
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::EntryFindings;
 use super::shape::{Shape, Step};
 use crate::diagnostic::{CallSite, Diagnostic};
-use crate::dialect::reads::{Origin, Read, Reads};
 use crate::dialect::Closure;
+use crate::dialect::reads::{Origin, Read, Reads};
 use crate::limits::Limits;
 use crate::suggestion::suggestion;
 use crate::template::TemplateName;
@@ -76,9 +76,10 @@ impl<'s> Check<'s, '_> {
             variables.collect(),
             scope.replaced.clone(),
         );
-        if self.calls.len() >= self.depth_max || !self.seen.insert(seen) {
+        if self.calls.len() >= self.depth_max || self.reads_left == 0 || !self.seen.insert(seen) {
             return;
         }
+        self.reads_left -= 1;
         let reads = top.unit.reads();
         let is_replaced = |block: Option<u32>| {
             let block = block.and_then(|block| reads.blocks.get(block as usize));
@@ -109,10 +110,12 @@ impl<'s> Check<'s, '_> {
                 None => scope.clone(),
             };
             for (name, origin) in &passed.variables {
-                inside.variables.push((name.clone(), self.origin(*origin, scope, &shapes)));
+                inside
+                    .variables
+                    .push((name.clone(), self.origin(*origin, scope, &shapes)));
             }
             inside.replaced = match reads.extends == Some(passed.call) {
-                true => replaced(&reads, &scope.replaced),
+                true => replaced(reads, &scope.replaced),
                 false => Vec::new(),
             };
             let Some(call) = top.unit.calls().get(passed.call) else {
@@ -171,7 +174,8 @@ impl<'s> Check<'s, '_> {
         if let Some(step) = absent.filter(|_| !read.optional) {
             let message = format!("`{step}` may be absent from the context of `{}`", self.entry);
             let warning = Diagnostic::warning("contract-optional-field", message);
-            let warning = warning.help("the schema does not require it: test it or give it a default, or require it there");
+            let warning =
+                warning.help("the schema does not require it: test it or give it a default, or require it there");
             let warning = self.placed(warning, closure, read);
             add(&mut self.findings.warnings, warning);
         }

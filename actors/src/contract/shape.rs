@@ -50,7 +50,10 @@ impl<'s> Shape<'s> {
 
     /// Returns the addresses of the schemas, by which two shapes are compared.
     pub(super) fn key(&self) -> Vec<usize> {
-        self.schemas.iter().map(|schema| std::ptr::from_ref(*schema) as usize).collect()
+        self.schemas
+            .iter()
+            .map(|schema| std::ptr::from_ref(*schema) as usize)
+            .collect()
     }
 
     fn with(&self, schemas: Vec<&'s Value>) -> Self {
@@ -119,7 +122,10 @@ impl<'s> Shape<'s> {
         }
         let before = leaves.len();
         if let Some(reference) = schema["$ref"].as_str() {
-            match reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)) {
+            match reference
+                .strip_prefix('#')
+                .and_then(|pointer| self.root.pointer(pointer))
+            {
                 Some(target) => self.flatten(target, references + 1, leaves),
                 None => leaves.push(&Value::Bool(true)),
             }
@@ -130,23 +136,25 @@ impl<'s> Shape<'s> {
             let parts = parts.filter(|part| key != "allOf" || says_something(part));
             parts.for_each(|part| self.flatten(part, references + 1, leaves));
         }
-        if leaves.len() == before || ["properties", "items", "prefixItems", "additionalProperties"].iter().any(|key| !schema[key].is_null()) {
+        if leaves.len() == before
+            || ["properties", "items", "prefixItems", "additionalProperties"]
+                .iter()
+                .any(|key| !schema[key].is_null())
+        {
             leaves.push(schema);
         }
     }
 
     /// Returns what one schema says about a field.
     fn fields<'f>(schema: &'f Value, name: &str) -> Fields<'f> {
-        if let Some(properties) = schema["properties"].as_object() {
-            if let Some(field) = properties.get(name) {
-                let required = schema["required"].as_array();
-                let is_required = |required: &Vec<Value>| required.iter().any(|field| field == name);
-                return Fields::Has {
-                    schema: field,
-                    // Without a list, nothing is said about what is always there.
-                    is_required: required.is_none_or(is_required),
-                };
-            }
+        if let Some(field) = schema["properties"].get(name) {
+            let required = schema["required"].as_array();
+            let is_required = |required: &Vec<Value>| required.iter().any(|field| field == name);
+            return Fields::Has {
+                schema: field,
+                // Without a list, nothing is said about what is always there.
+                is_required: required.is_none_or(is_required),
+            };
         }
         let others = &schema["additionalProperties"];
         if others.is_object() {
@@ -202,7 +210,18 @@ enum Fields<'s> {
 
 /// Returns true if a schema says which fields there are.
 fn says_something(schema: &Value) -> bool {
-    let keys = ["$ref", "allOf", "anyOf", "oneOf", "properties", "additionalProperties", "patternProperties", "items", "prefixItems", "type"];
+    let keys = [
+        "$ref",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "properties",
+        "additionalProperties",
+        "patternProperties",
+        "items",
+        "prefixItems",
+        "type",
+    ];
     keys.iter().any(|key| !schema[key].is_null())
 }
 
@@ -221,7 +240,10 @@ mod tests {
                 continue;
             }
             match shape.step(name) {
-                Step::Found { shape: next, may_be_absent } => {
+                Step::Found {
+                    shape: next,
+                    may_be_absent,
+                } => {
                     shape = next;
                     absent |= may_be_absent;
                 }
@@ -245,27 +267,71 @@ mod tests {
             (user.clone(), "name.length", ""),
             (json!({ "properties": { "u": user } }), "u.mail", "name,nick"),
             (json!({ "properties": { "u": { "items": user } } }), "u.*.name", "1"),
-            (json!({ "properties": { "u": { "items": user } } }), "u.*.mail", "name,nick"),
+            (
+                json!({ "properties": { "u": { "items": user } } }),
+                "u.*.mail",
+                "name,nick",
+            ),
             (json!({ "properties": { "u": { "items": user } } }), "u.0.name", "1"),
             (json!({ "properties": { "u": { "items": user } } }), "u.name", ""),
-            (json!({ "properties": { "u": { "prefixItems": [text, user] } } }), "u.1.name", "1"),
+            (
+                json!({ "properties": { "u": { "prefixItems": [text, user] } } }),
+                "u.1.name",
+                "1",
+            ),
             (json!({ "properties": {}, "additionalProperties": true }), "a.b", "0"),
-            (json!({ "properties": { "a": text }, "additionalProperties": user }), "b.name", "1"),
-            (json!({ "properties": { "a": text }, "additionalProperties": false }), "b", "a"),
-            (json!({ "properties": {}, "patternProperties": { "^x": text } }), "x1", "0"),
+            (
+                json!({ "properties": { "a": text }, "additionalProperties": user }),
+                "b.name",
+                "1",
+            ),
+            (
+                json!({ "properties": { "a": text }, "additionalProperties": false }),
+                "b",
+                "a",
+            ),
+            (
+                json!({ "properties": {}, "patternProperties": { "^x": text } }),
+                "x1",
+                "0",
+            ),
             (json!({ "$ref": "#/$defs/u", "$defs": { "u": user } }), "name", "1"),
-            (json!({ "$ref": "#/$defs/u", "$defs": { "u": user } }), "mail", "name,nick"),
+            (
+                json!({ "$ref": "#/$defs/u", "$defs": { "u": user } }),
+                "mail",
+                "name,nick",
+            ),
             (json!({ "$ref": "https://example.com/user.json" }), "mail", "0"),
             (json!({ "$ref": "#" }), "a", "0"),
             (json!({ "$ref": "#/nowhere" }), "a", "0"),
             (json!({ "anyOf": [user, { "type": "null" }] }), "name", "1"),
             (json!({ "anyOf": [user, { "type": "null" }] }), "mail", "name,nick"),
             (json!({ "anyOf": [user, true] }), "mail", "0"),
-            (json!({ "oneOf": [user, { "properties": { "mail": text } }] }), "mail", "1"),
-            (json!({ "allOf": [user, { "required": ["nick"] }], "properties": { "mail": text } }), "mail", "1"),
-            (json!({ "allOf": [user, { "required": ["nick"] }], "properties": { "mail": text } }), "fax", "mail,name,nick"),
-            (json!({ "properties": { "next": { "$ref": "#" }, "v": text } }), "next.next.next.v", "1"),
-            (json!({ "properties": { "next": { "$ref": "#" }, "v": text } }), "next.next.w", "next,v"),
+            (
+                json!({ "oneOf": [user, { "properties": { "mail": text } }] }),
+                "mail",
+                "1",
+            ),
+            (
+                json!({ "allOf": [user, { "required": ["nick"] }], "properties": { "mail": text } }),
+                "mail",
+                "1",
+            ),
+            (
+                json!({ "allOf": [user, { "required": ["nick"] }], "properties": { "mail": text } }),
+                "fax",
+                "mail,name,nick",
+            ),
+            (
+                json!({ "properties": { "next": { "$ref": "#" }, "v": text } }),
+                "next.next.next.v",
+                "1",
+            ),
+            (
+                json!({ "properties": { "next": { "$ref": "#" }, "v": text } }),
+                "next.next.w",
+                "next,v",
+            ),
         ];
         for (schema, path, expected) in cases {
             assert_eq!(told(&schema, path), expected, "{path} in {schema}");

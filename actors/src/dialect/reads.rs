@@ -18,6 +18,16 @@ pub struct Reads {
     pub extends: Option<usize>,
 }
 
+impl Reads {
+    /// No reads.
+    pub const NONE: Self = Self {
+        reads: Vec::new(),
+        passed: Vec::new(),
+        blocks: Vec::new(),
+        extends: None,
+    };
+}
+
 /// A path that a text reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Read {

@@ -57,7 +57,12 @@ impl ControlState {
         let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
         // The batches of all loaders may be in flight at once, and one is checked.
         let queue = compiler::jobs_in_flight(limits.compile_threads).saturating_mul(plan.loaders.len()) + 1;
-        let compilers = Pool::start("hotplate-compile", limits.compile_threads, queue, Some(hang_policy.clone()))?;
+        let compilers = Pool::start(
+            "hotplate-compile",
+            limits.compile_threads,
+            queue,
+            Some(hang_policy.clone()),
+        )?;
         let checks = Checks {
             contract: Arc::new(plan.contract),
             samples: Arc::new(plan.samples),
@@ -73,7 +78,6 @@ impl ControlState {
         let cache = Arc::new(Cache::new(limits.compile_cache_bytes));
         let previews = Previews {
             accepted,
-            served: Arc::clone(&served),
             dialects: plan.dialects.clone(),
             cache: Arc::clone(&cache),
             limits: Arc::clone(&limits),

@@ -13,7 +13,7 @@ use crate::accepted::AcceptedState;
 use crate::compiler::{Cache, compile_text};
 use crate::contract::Checks;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Escape, Missing};
+use crate::dialect::{Escape, Missing, TemplateId};
 use crate::graph::plan::Graph;
 use crate::limits::Limits;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
@@ -41,7 +41,6 @@ const REPETITIONS: usize = 3;
 #[derive(Clone)]
 pub(crate) struct Previews {
     pub(super) accepted: Vault<AcceptedState<AnsweredState, Arc<Graph>>>,
-    pub(super) served: Arc<arc_swap::ArcSwap<Snapshot>>,
     pub(super) dialects: Dialects,
     pub(super) cache: Arc<Cache>,
     pub(super) limits: Arc<Limits>,
@@ -95,14 +94,12 @@ impl Previews {
     fn draft(&self, request: PreviewRequest) -> Result<Draft, PreviewError> {
         let begun = Instant::now();
         let AcceptedState { registry, graph, .. } = self.accepted.draft();
-        let before = self.served.load_full();
+        // Its ids are those of the draft, which a later snapshot may have given to other names.
+        let before = Arc::clone(registry.state.snapshot());
         let mut next = Graph::clone(&graph);
         let render = request.render;
+        let texts: Vec<TemplateName> = request.edits.keys().cloned().collect();
         let batches = self.compile(&graph, request);
-        let texts: Vec<TemplateName> = batches
-            .iter()
-            .flat_map(|batch| batch.texts.iter().map(|(name, _)| name.clone()))
-            .collect();
         let plans = batches.iter().map(|batch| next.apply(batch));
         // Without a batch, the plan is that of the accepted texts.
         let reviewed = plans.reduce(Plan::then).map(|plan| plan.reviewed).unwrap_or_default();
@@ -117,8 +114,9 @@ impl Previews {
         let affected = next.reached_from(edited.chain(broken));
         let mut affected: Vec<&TemplateName> = affected
             .iter()
+            .filter(|id| exists(&snapshot, *id) || exists(&before, *id))
             .filter_map(|id| next.name(id))
-            .filter(|name| self.entries.has(name) && exists(&snapshot, &before, name))
+            .filter(|name| self.entries.has(name))
             .collect();
         affected.sort_unstable();
         let mut diagnostics = report.diagnostics;
@@ -139,7 +137,11 @@ impl Previews {
             removed: report.removed,
             affected: NameSample {
                 count: affected.len(),
-                names: affected.iter().take(self.limits.event_names).map(|name| (*name).clone()).collect(),
+                names: affected
+                    .iter()
+                    .take(self.limits.event_names)
+                    .map(|name| (*name).clone())
+                    .collect(),
             },
             stale: report.stale,
             broken: report.broken,
@@ -183,7 +185,11 @@ impl Previews {
             // The text of a lenient root stays lenient.
             let lenient = source.clone().lenient();
             let digest = known.and_then(|(_, text)| text.digest());
-            if digest == Some(lenient.digest) || known.is_some_and(|(_, text)| text.is_lenient()) {
+            // The same text has the same result.
+            if digest.is_some() && (digest == Some(source.digest) || digest == Some(lenient.digest)) {
+                continue;
+            }
+            if known.is_some_and(|(_, text)| text.is_lenient()) {
                 source = lenient;
             }
             let (text, _) = compile_text(&source, &self.dialects, &self.limits, &self.cache);
@@ -192,7 +198,11 @@ impl Previews {
         }
         for name in removed {
             if let Some((loader, _)) = graph.provider(&name) {
-                batches.entry(loader).or_insert_with(|| batch_of(loader)).removed.push(name);
+                batches
+                    .entry(loader)
+                    .or_insert_with(|| batch_of(loader))
+                    .removed
+                    .push(name);
             }
         }
         batches.into_values().collect()
@@ -301,12 +311,9 @@ pub(crate) fn fault_of(failure: RenderFailure, entry: &TemplateName) -> Diagnost
     }
 }
 
-/// Returns true if an entry exists now or would exist.
-fn exists(after: &Snapshot, before: &Snapshot, name: &TemplateName) -> bool {
-    [after, before].iter().any(|snapshot| {
-        let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
-        !matches!(standing, None | Some(Standing::Gone))
-    })
+/// Returns true if a snapshot has a template. An id is valid in every later snapshot, and leads nowhere in earlier ones.
+fn exists(snapshot: &Snapshot, id: TemplateId) -> bool {
+    !matches!(snapshot.standing(id), Standing::Gone)
 }
 
 fn micros(time: Duration) -> u64 {

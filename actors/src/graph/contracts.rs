@@ -76,7 +76,9 @@ impl Graph {
             outcome.checked += 1;
             if !found.violations.is_empty() {
                 match contract.policy(&entry) {
-                    ContractPolicy::Warn => found.warnings.extend(as_warnings(std::mem::take(&mut found.violations))),
+                    ContractPolicy::Warn => found
+                        .warnings
+                        .extend(as_warnings(std::mem::take(&mut found.violations))),
                     ContractPolicy::RefuseEntry => {
                         let faults: Arc<[Diagnostic]> = std::mem::take(&mut found.violations).into();
                         violations.push((id, Some(faults)));
@@ -116,7 +118,8 @@ impl Graph {
                 None => required_missing(name, self.names()),
                 Some(id) if policy == ContractPolicy::RefuseBatch && !self.is_good(id) => {
                     let why = self.first_fault(id);
-                    let fault = Diagnostic::error("required-template", format!("the required template `{name}` is broken"));
+                    let fault =
+                        Diagnostic::error("required-template", format!("the required template `{name}` is broken"));
                     match why {
                         Some(why) => why,
                         None => fault.in_template(name),

@@ -51,7 +51,7 @@ pub struct Graph {
     /// The entries that break their contract. Their faults are among `faults`.
     violating: IdSet,
     /// The warnings about the contract of each entry, and about required templates.
-    warned: BTreeMap<TemplateId, Arc<[Diagnostic]>>,
+    warned: Faults,
     warned_of_required: Arc<[Diagnostic]>,
 }
 
@@ -73,7 +73,7 @@ impl Graph {
             faults: Faults::default(),
             bad: IdSet::default(),
             violating: IdSet::default(),
-            warned: BTreeMap::new(),
+            warned: Faults::default(),
             warned_of_required: Arc::new([]),
         }
     }
@@ -266,7 +266,7 @@ impl Graph {
         self.defined.remove(id);
         self.bad.remove(id);
         self.violating.remove(id);
-        self.warned.remove(&id);
+        self.warned.set(id, None);
         self.faults.set(id, None);
         if let Some(before) = self.view.shared(id) {
             self.callers.replace(id, Some(&before.member), None);
@@ -327,10 +327,7 @@ impl Graph {
 
     /// Sets the warnings about the contract of an entry.
     pub(super) fn warn(&mut self, id: TemplateId, warnings: Vec<Diagnostic>) {
-        match warnings.is_empty() {
-            true => _ = self.warned.remove(&id),
-            false => _ = self.warned.insert(id, warnings.into()),
-        }
+        self.warned.set(id, (!warnings.is_empty()).then(|| warnings.into()));
     }
 
     /// Sets the warnings about required templates.
@@ -340,7 +337,7 @@ impl Graph {
 
     /// Returns the warnings about the contract.
     pub(crate) fn contract_warnings(&self) -> impl Iterator<Item = &Diagnostic> {
-        let of_entries = self.warned.values().flat_map(|warnings| warnings.iter());
+        let of_entries = self.warned.iter().flat_map(|(_, warnings)| warnings.iter());
         self.warned_of_required.iter().chain(of_entries)
     }
 

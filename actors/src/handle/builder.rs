@@ -257,7 +257,9 @@ impl Builder {
     /// Adds templates that have to exist. If one of them does not, a batch is refused, also the first one, unless the
     /// [policy](Builder::contract_policy) is to warn. A name that is not valid for a template has no effect.
     pub fn required<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        let names = names.into_iter().filter_map(|name| TemplateName::new(name.as_ref()).ok());
+        let names = names
+            .into_iter()
+            .filter_map(|name| TemplateName::new(name.as_ref()).ok());
         names.for_each(|name| self.contract.require(name));
         self
     }
@@ -296,7 +298,9 @@ impl Builder {
     /// ```
     #[cfg(feature = "contract")]
     pub fn contract<T: schemars::JsonSchema>(self, entry: &str) -> Self {
-        let generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
+        let generator = schemars::generate::SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator();
         let schema = generator.into_root_schema_for::<T>();
         self.schema(entry, schema.into())
     }

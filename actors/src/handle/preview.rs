@@ -80,9 +80,15 @@ impl Preview {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let report = self.report();
-        let members = report.changed.iter().filter_map(|name| self.snapshot().member(name.as_str()));
+        let members = report
+            .changed
+            .iter()
+            .filter_map(|name| self.snapshot().member(name.as_str()));
         let texts = members.map(|member| member.unit.bytes());
-        let outputs = report.renders.iter().flat_map(|render| [&render.before.body, &render.after.body]);
+        let outputs = report
+            .renders
+            .iter()
+            .flat_map(|render| [&render.before.body, &render.after.body]);
         let outputs = outputs.flatten().map(|body| body.len());
         texts.chain(outputs).fold(size_of::<Draft>(), usize::saturating_add)
     }

@@ -70,7 +70,9 @@ impl PreviewReport {
     pub fn is_unchanged(&self) -> bool {
         let lists = [&self.changed, &self.removed];
         let samples = [&self.affected, &self.stale, &self.broken, &self.recovered];
-        lists.iter().all(|list| list.is_empty()) && samples.iter().all(|sample| sample.is_empty()) && self.diagnostics.is_empty()
+        lists.iter().all(|list| list.is_empty())
+            && samples.iter().all(|sample| sample.is_empty())
+            && self.diagnostics.is_empty()
     }
 
     /// Returns true if a text of the preview has a fault, a template would be stale or broken, or a render that succeeds now would fail.
@@ -123,7 +125,9 @@ pub struct SampleRender {
 #[non_exhaustive]
 pub enum PreviewError {
     /// The texts are too large.
-    #[error("the texts of the preview have {bytes} bytes, more than {limit} (the limit `preview_bytes`): preview fewer templates, or raise it")]
+    #[error(
+        "the texts of the preview have {bytes} bytes, more than {limit} (the limit `preview_bytes`): preview fewer templates, or raise it"
+    )]
     TooLarge {
         /// The size of the texts.
         bytes: usize,

@@ -1,7 +1,6 @@
 //! Renders of snapshots that are not served, for previews and for samples: nothing is counted, logged or remembered, and no earlier version
 //! answers in place of a failure.
 
-
 use super::attempt::render_closure;
 use super::{ContextSource, find, not_found, stale};
 use crate::budget::Budget;

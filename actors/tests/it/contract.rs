@@ -50,8 +50,14 @@ fn reads_of_the_small_language_are_compared_with_the_schema() {
     for (text, expected) in [
         ("{title} {user.name} {extra.a.b.c}", &[][..]),
         ("{titel}", &["a.html:1:2 contract-missing-field did you mean `title`?"]),
-        ("x\n ü {user.nmae}", &["a.html:2:5 contract-missing-field did you mean `name`?"]),
-        ("{{ for item in items }}{item.price}{{ for tag in item.tags }}{tag}{{ endfor }}{{ endfor }}", &[]),
+        (
+            "x\n ü {user.nmae}",
+            &["a.html:2:5 contract-missing-field did you mean `name`?"],
+        ),
+        (
+            "{{ for item in items }}{item.price}{{ for tag in item.tags }}{tag}{{ endfor }}{{ endfor }}",
+            &[],
+        ),
         (
             "{{ for item in items }}{item.prise}{title}{{ endfor }}",
             &["a.html:1:25 contract-missing-field did you mean `price`?"],
@@ -72,7 +78,10 @@ fn reads_of_the_small_language_are_compared_with_the_schema() {
             &["part.html:2:2 contract-missing-field there are `name`"],
         ),
         ("{{ call part.html with extra }}", &[]),
-        ("{title.length}", &["a.html:1:2 contract-missing-field the value there has no fields"]),
+        (
+            "{title.length}",
+            &["a.html:1:2 contract-missing-field the value there has no fields"],
+        ),
     ] {
         let found = violations(&[("a.html", text), part], "a.html", &shop());
         assert_eq!(found, expected, "{text}");
@@ -83,36 +92,61 @@ fn reads_of_the_small_language_are_compared_with_the_schema() {
 #[test]
 fn reads_of_jinja_are_compared_with_the_schema() {
     let others = [
-        ("base.html.j2", "{% block head %}{{ base_title }}{% endblock %}{{ title }}{% block body %}{% endblock %}"),
+        (
+            "base.html.j2",
+            "{% block head %}{{ base_title }}{% endblock %}{{ title }}{% block body %}{% endblock %}",
+        ),
         ("row.html.j2", "{{ item.prise }}"),
     ];
     let missing = |place: &str, help: &str| format!("{place} contract-missing-field {help}");
     let list = "there are `extra`, `items`, `title`, `user`";
     for (text, expected) in [
-        ("{{ title|upper }} {{ user.name }} {{ extra.a.b }} {{ items[0].price }} {{ user['name'] }}", vec![]),
+        (
+            "{{ title|upper }} {{ user.name }} {{ extra.a.b }} {{ items[0].price }} {{ user['name'] }}",
+            vec![],
+        ),
         ("{{ titel }}", vec![missing("a.html.j2:1:4", "did you mean `title`?")]),
         ("{{ nick|default('x') }}{{ nick is defined }}", vec![]),
-        ("{% if nick is defined and nick.short %}{{ nick.long }}{% endif %}", vec![]),
+        (
+            "{% if nick is defined and nick.short %}{{ nick.long }}{% endif %}",
+            vec![],
+        ),
         ("{% if nick is not defined %}x{% else %}{{ nick }}{% endif %}", vec![]),
         ("{{ nick.long if nick is defined else title }}", vec![]),
         ("{% if nick %}{% endif %}", vec![missing("a.html.j2:1:7", list)]),
-        ("{% for i in items|sort(attribute='price') %}{{ loop.index }}{{ i.price }}{{ i.x }}{% endfor %}", vec![
-            missing("a.html.j2:1:77", "there are `price`, `tags`"),
-        ]),
-        ("{% set u = user %}{{ u.name }}{{ u.mail }}", vec![missing("a.html.j2:1:34", "there are `name`")]),
-        ("{% macro m(x) %}{{ x.y }}{{ title }}{{ tilte }}{% endmacro %}{{ m(user) }}", vec![
-            missing("a.html.j2:1:40", "did you mean `title`?"),
-        ]),
-        ("{% for item in items %}{% include 'row.html.j2' %}{% endfor %}", vec![
-            missing("row.html.j2:1:4", "did you mean `price`?"),
-        ]),
-        ("{% include 'row.html.j2' %}", vec![missing("row.html.j2:1:4", "did you mean `items`?")]),
+        (
+            "{% for i in items|sort(attribute='price') %}{{ loop.index }}{{ i.price }}{{ i.x }}{% endfor %}",
+            vec![missing("a.html.j2:1:77", "there are `price`, `tags`")],
+        ),
+        (
+            "{% set u = user %}{{ u.name }}{{ u.mail }}",
+            vec![missing("a.html.j2:1:34", "there are `name`")],
+        ),
+        (
+            "{% macro m(x) %}{{ x.y }}{{ title }}{{ tilte }}{% endmacro %}{{ m(user) }}",
+            vec![missing("a.html.j2:1:40", "did you mean `title`?")],
+        ),
+        (
+            "{% for item in items %}{% include 'row.html.j2' %}{% endfor %}",
+            vec![missing("row.html.j2:1:4", "did you mean `price`?")],
+        ),
+        (
+            "{% include 'row.html.j2' %}",
+            vec![missing("row.html.j2:1:4", "did you mean `items`?")],
+        ),
         // A block that is replaced is not printed, and neither are its reads.
-        ("{% extends 'base.html.j2' %}{% block head %}{{ title }}{% endblock %}", vec![]),
-        ("{% extends 'base.html.j2' %}{% block body %}{{ title }}{% endblock %}", vec![missing("base.html.j2:1:20", list)]),
-        ("{% extends 'base.html.j2' %}{% block head %}{{ super() }}{% endblock %}", vec![
-            missing("base.html.j2:1:20", list),
-        ]),
+        (
+            "{% extends 'base.html.j2' %}{% block head %}{{ title }}{% endblock %}",
+            vec![],
+        ),
+        (
+            "{% extends 'base.html.j2' %}{% block body %}{{ title }}{% endblock %}",
+            vec![missing("base.html.j2:1:20", list)],
+        ),
+        (
+            "{% extends 'base.html.j2' %}{% block head %}{{ super() }}{% endblock %}",
+            vec![missing("base.html.j2:1:20", list)],
+        ),
     ] {
         let texts = [("a.html.j2", text), others[0], others[1]];
         assert_eq!(violations(&texts, "a.html.j2", &shop()), expected, "{text}");
@@ -121,7 +155,9 @@ fn reads_of_jinja_are_compared_with_the_schema() {
 
 #[test]
 fn a_lenient_template_may_read_anything() {
-    let (hotplate, _) = engine(&[("a.html", "{titel}")], |builder| builder.lenient().schema("a.html", shop()));
+    let (hotplate, _) = engine(&[("a.html", "{titel}")], |builder| {
+        builder.lenient().schema("a.html", shop())
+    });
     assert_eq!(hotplate.diagnostics(), []);
 }
 
@@ -131,7 +167,10 @@ fn a_field_that_may_be_absent_is_a_warning() {
     let (hotplate, _) = engine(&[("a.html", "{a}\n{b}")], |builder| builder.schema("a.html", schema));
     assert_eq!(hotplate.diagnostics(), []);
     let warnings = hotplate.warnings();
-    let codes: Vec<_> = warnings.iter().map(|warning| (warning.code, warning.span.map(|span| span.line))).collect();
+    let codes: Vec<_> = warnings
+        .iter()
+        .map(|warning| (warning.code, warning.span.map(|span| span.line)))
+        .collect();
     assert_eq!(codes, [("contract-optional-field", Some(2))]);
 }
 
@@ -154,12 +193,19 @@ fn a_type_of_the_program_is_a_schema() {
     let [found] = &hotplate.diagnostics()[..] else {
         panic!("{:?}", hotplate.diagnostics())
     };
-    assert_eq!(found.message, "there is no `full_name` in this value, which is from the context of `a.html`");
+    assert_eq!(
+        found.message,
+        "there is no `full_name` in this value, which is from the context of `a.html`"
+    );
     assert_eq!(found.help.as_deref(), Some("did you mean `fullName`?"));
 }
 
 /// Edits a text and reloads; returns the outcome, and what is served of `a.html` and `b.html`.
-async fn edited(hotplate: &Hotplate, memory: &MemoryHandle, edits: &[(&str, Option<&str>)]) -> (ReloadOutcome, [String; 2]) {
+async fn edited(
+    hotplate: &Hotplate,
+    memory: &MemoryHandle,
+    edits: &[(&str, Option<&str>)],
+) -> (ReloadOutcome, [String; 2]) {
     memory.edit(edits.iter().map(|(path, text)| (name(path), *text)));
     let report = hotplate.reload().await.expect("a report");
     let data = json!({ "title": "T", "x": "X" });
@@ -180,7 +226,9 @@ async fn the_policy_decides_what_is_published() {
     ];
     for (policy, (outcome, bodies, warnings)) in cases {
         let texts = [("a.html", "{title}"), ("b.html", "old")];
-        let (hotplate, memory) = engine(&texts, |builder| builder.schema("a.html", shop()).contract_policy(policy));
+        let (hotplate, memory) = engine(&texts, |builder| {
+            builder.schema("a.html", shop()).contract_policy(policy)
+        });
         let bad = [("a.html", Some("{x}")), ("b.html", Some("new"))];
         let (told, served) = edited(&hotplate, &memory, &bad).await;
         assert!(format!("{told:?}").starts_with(outcome), "{policy:?}: {told:?}");
@@ -194,7 +242,11 @@ async fn the_policy_decides_what_is_published() {
         // The next good edit is published whole, and the findings are gone.
         let (_, served) = edited(&hotplate, &memory, &[("a.html", Some("{title}!"))]).await;
         assert_eq!(served, ["T!", "new"], "{policy:?}");
-        assert_eq!((hotplate.diagnostics().len(), hotplate.warnings().len()), (0, 0), "{policy:?}");
+        assert_eq!(
+            (hotplate.diagnostics().len(), hotplate.warnings().len()),
+            (0, 0),
+            "{policy:?}"
+        );
     }
 }
 
@@ -215,7 +267,9 @@ async fn a_partial_that_breaks_a_contract_holds_its_pages() {
     let not_current = hotplate.not_current();
     let stale: Vec<_> = not_current.iter().map(|entry| entry.template.as_str()).collect();
     assert_eq!(stale, ["a.html"]);
-    let [found] = &hotplate.diagnostics()[..] else { panic!("one") };
+    let [found] = &hotplate.diagnostics()[..] else {
+        panic!("one")
+    };
     assert_eq!(found.chain[0].template.as_str(), "a.html");
     memory.set(name("part.html"), "<{name}>");
     hotplate.reload().await.expect("a report");
@@ -262,18 +316,29 @@ async fn required_templates_exist() {
         let edits = [("b.html", None), ("a.html", Some("{x}"))];
         let (outcome, served) = edited(&hotplate, &memory, &edits).await;
         let is_refused = matches!(&outcome, ReloadOutcome::Refused(reason) if reason.contains("the required template `b.html` does not exist"));
-        assert_eq!((is_refused, served[1].as_str()), (policy != ContractPolicy::Warn, removed), "{policy:?} {outcome:?}");
+        assert_eq!(
+            (is_refused, served[1].as_str()),
+            (policy != ContractPolicy::Warn, removed),
+            "{policy:?} {outcome:?}"
+        );
         assert_eq!(hotplate.warnings().len(), usize::from(policy == ContractPolicy::Warn));
         let (_, served) = edited(&hotplate, &memory, &[("b.html", Some("old"))]).await;
         assert_eq!(served, ["X", "old"], "{policy:?}");
         let (outcome, served) = edited(&hotplate, &memory, &[("b.html", Some("{{ if")), ("a.html", Some("a"))]).await;
         let is_refused = matches!(outcome, ReloadOutcome::Refused(_));
-        assert_eq!((is_refused, served[1].as_str()), (policy == ContractPolicy::RefuseBatch, broken), "{policy:?}");
+        assert_eq!(
+            (is_refused, served[1].as_str()),
+            (policy == ContractPolicy::RefuseBatch, broken),
+            "{policy:?}"
+        );
     }
     let (loader, _) = MemoryLoader::new();
     let refused = Hotplate::builder().loader(loader).required(["a.html"]).start();
     let refused = refused.expect_err("it is not there").to_string();
-    assert!(refused.contains("the required template `a.html` does not exist"), "{refused}");
+    assert!(
+        refused.contains("the required template `a.html` does not exist"),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
@@ -299,7 +364,9 @@ async fn without_time_a_contract_is_not_checked() {
         contract_ms: 0,
         ..Limits::default()
     };
-    let (hotplate, memory) = engine(&[("a.html", "{title}")], |builder| builder.schema("a.html", shop()).limits(limits));
+    let (hotplate, memory) = engine(&[("a.html", "{title}")], |builder| {
+        builder.schema("a.html", shop()).limits(limits)
+    });
     let (outcome, served) = edited(&hotplate, &memory, &[("a.html", Some("{x}"))]).await;
     assert_eq!((outcome, served[0].as_str()), (ReloadOutcome::Published, "X"));
     assert_eq!(hotplate.warnings()[0].code, "contract-not-checked");

@@ -63,19 +63,47 @@ async fn a_preview_tells_what_would_change() {
         ),
         (
             &[("part.html", Some("{{ if a == b }}"))],
-            [&[], &[], &["page.html"], &["page.html", "part.html"], &[], &["comparison", "unclosed-block"]],
+            [
+                &[],
+                &[],
+                &["page.html"],
+                &["page.html", "part.html"],
+                &[],
+                &["comparison", "unclosed-block"],
+            ],
         ),
         (
             &[("part.html", None)],
-            [&[], &["part.html"], &["page.html"], &["page.html"], &[], &["unknown-template"]],
+            [
+                &[],
+                &["part.html"],
+                &["page.html"],
+                &["page.html"],
+                &[],
+                &["unknown-template"],
+            ],
         ),
         (
             &[("new.html", Some("{{ call par.html with user }}"))],
-            [&["new.html"], &[], &["new.html"], &[], &["new.html"], &["unknown-template"]],
+            [
+                &["new.html"],
+                &[],
+                &["new.html"],
+                &[],
+                &["new.html"],
+                &["unknown-template"],
+            ],
         ),
         (
             &[("new.html", Some("new")), ("other.html", None)],
-            [&["new.html"], &["other.html"], &["new.html", "other.html"], &[], &[], &[]],
+            [
+                &["new.html"],
+                &["other.html"],
+                &["new.html", "other.html"],
+                &[],
+                &[],
+                &[],
+            ],
         ),
     ];
     for (edits, expected) in cases {
@@ -111,18 +139,36 @@ async fn samples_are_rendered_now_and_then() {
     let bodies = [&render.before, &render.after].map(|side| side.body.as_deref());
     assert_eq!(bodies, [Some("<b>Ada</b>"), Some("<i>Ada</i>")]);
     let options = RenderOptions::default();
-    assert_eq!(preview.render_sample("page.html", &options).expect("whole").body, "<i>Ada</i>");
-    assert_eq!(preview.render_sample("other.html", &options).expect("no data").body, "x");
+    assert_eq!(
+        preview.render_sample("page.html", &options).expect("whole").body,
+        "<i>Ada</i>"
+    );
+    assert_eq!(
+        preview.render_sample("other.html", &options).expect("no data").body,
+        "x"
+    );
     let you = json!({ "user": { "name": "you" } });
     assert_eq!(preview.render("page.html", &you).expect("whole").body, "<i>you</i>");
     assert!(preview.render("none.html", &you).is_err());
 
     // An entry that fails with its sample would be refused, and its last good version would still be served.
-    let preview = hotplate.preview(request(&[("part.html", Some("{age}"))])).await.expect("a preview");
+    let preview = hotplate
+        .preview(request(&[("part.html", Some("{age}"))]))
+        .await
+        .expect("a preview");
     let report = preview.report();
-    assert_eq!((names(&report.stale), report.diagnostics[0].code), (vec!["page.html".to_owned()], "missing-path"));
+    assert_eq!(
+        (names(&report.stale), report.diagnostics[0].code),
+        (vec!["page.html".to_owned()], "missing-path")
+    );
     assert!(report.has_errors() && !report.renders[0].is_changed());
-    assert_eq!(preview.render_sample("page.html", &options).expect("the last good one").body, "<b>Ada</b>");
+    assert_eq!(
+        preview
+            .render_sample("page.html", &options)
+            .expect("the last good one")
+            .body,
+        "<b>Ada</b>"
+    );
 }
 
 #[tokio::test]
@@ -138,7 +184,9 @@ async fn a_preview_is_bounded() {
         panic!("{refused:?}")
     };
     // Both outputs would have 21 bytes, and only one of them fits.
-    let preview = hotplate.preview(request(&[("part.html", Some("<i>{name}----</i>"))])).await;
+    let preview = hotplate
+        .preview(request(&[("part.html", Some("<i>{name}----</i>"))]))
+        .await;
     let preview = preview.expect("it fits");
     let render = &preview.report().renders[0];
     assert_eq!((render.before.bytes, render.after.bytes), (10, 14));
@@ -152,7 +200,10 @@ async fn a_preview_is_bounded() {
         };
         let preview = engine(limits).preview(request(&[("part.html", Some("a"))])).await;
         let preview = preview.expect("without renders");
-        assert_eq!((preview.report().renders.len(), preview.report().renders_skipped), (0, 1));
+        assert_eq!(
+            (preview.report().renders.len(), preview.report().renders_skipped),
+            (0, 1)
+        );
     }
     let few = Limits {
         templates: 3,

@@ -18,7 +18,9 @@ use super::{Answered, answer};
 use crate::admin::access::random_name;
 use crate::admin::body;
 use crate::admin::limits::PREVIEWS;
-use crate::admin::model::{PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewSummary, PreviewsAnswer, RenderOrder};
+use crate::admin::model::{
+    PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewSummary, PreviewsAnswer, RenderOrder,
+};
 use crate::admin::problem::Problem;
 use crate::admin::state::{AdminState, json};
 use crate::archive::{self, ArchiveBounds};
@@ -28,7 +30,8 @@ use crate::metrics::now_ms;
 const TAR: &str = "application/x-tar";
 
 /// The content security policy of a rendered preview. Its scripts do not run, and it has no origin: it must not act for the operator.
-const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'";
+const POLICY: &str =
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'";
 
 /// The query of a preview that is sent as an archive.
 #[derive(Debug, Default, Deserialize, IntoParams)]

@@ -85,7 +85,11 @@ pub(super) async fn list(request: HttpRequest, state: Data<AdminState>) -> Answe
     let query: PageQuery = body::query(&request)?;
     let now_ms = now_ms();
     let kept = state.previews.all(now_ms);
-    let previews: Vec<PreviewRow> = kept.iter().rev().map(|kept| PreviewRow::of(&kept.answer, now_ms)).collect();
+    let previews: Vec<PreviewRow> = kept
+        .iter()
+        .rev()
+        .map(|kept| PreviewRow::of(&kept.answer, now_ms))
+        .collect();
     let view = PreviewsView {
         frame: frame(&state, "Previews", DashboardTab::Previews, &query),
         any: !previews.is_empty(),
@@ -103,8 +107,17 @@ pub(super) async fn preview(request: HttpRequest, id: Path<String>, state: Data<
         return notice(&state, StatusCode::NOT_FOUND, "This preview is no longer kept", &query);
     };
     let report = &kept.answer.report;
-    let chosen = query.at.as_deref().and_then(|at| report.renders.iter().find(|render| render.entry == at));
-    let first = || report.renders.iter().find(|render| render.change != "same").or(report.renders.first());
+    let chosen = query
+        .at
+        .as_deref()
+        .and_then(|at| report.renders.iter().find(|render| render.entry == at));
+    let first = || {
+        report
+            .renders
+            .iter()
+            .find(|render| render.change != "same")
+            .or(report.renders.first())
+    };
     let shown = chosen.or_else(first);
     let is_shown = |render: &RenderAnswer| shown.is_some_and(|shown| shown.entry == render.entry);
     let view = PreviewView {
@@ -119,7 +132,11 @@ pub(super) async fn preview(request: HttpRequest, id: Path<String>, state: Data<
         findings: FindingsView::of(report.diagnostics.clone(), report.diagnostics.len()),
         warnings: FindingsView::of(report.warnings.clone(), report.warnings.len()),
         any: !report.renders.is_empty(),
-        renders: report.renders.iter().map(|render| RenderRow::of(&id, render, is_shown(render))).collect(),
+        renders: report
+            .renders
+            .iter()
+            .map(|render| RenderRow::of(&id, render, is_shown(render)))
+            .collect(),
         skipped: report.renders_skipped,
         shown: shown.map(|shown| ShownRender::of(&id, shown)),
     };

@@ -172,7 +172,11 @@ impl PreviewReportAnswer {
             recovered: NameSample::of_sample(&report.recovered),
             diagnostics: findings(&report.diagnostics),
             warnings: findings(&report.warnings),
-            renders: report.renders.iter().map(|render| RenderAnswer::of(render, until)).collect(),
+            renders: report
+                .renders
+                .iter()
+                .map(|render| RenderAnswer::of(render, until))
+                .collect(),
             renders_skipped: report.renders_skipped,
             micros: report.micros,
         }

@@ -22,7 +22,11 @@ pub(super) fn show_names(site: &Site, report: &mut Value) {
         }
     };
     for list in ["changed", "removed", "affected", "stale", "broken", "recovered"] {
-        report[list]["names"].as_array_mut().into_iter().flatten().for_each(show);
+        report[list]["names"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+            .for_each(show);
     }
     for list in ["diagnostics", "warnings"] {
         let findings = report[list].as_array_mut().into_iter().flatten();
@@ -32,9 +36,13 @@ pub(super) fn show_names(site: &Site, report: &mut Value) {
 
 /// Returns all findings: errors, warnings, and renders that would fail.
 pub(super) fn findings(report: &Value) -> Vec<Finding> {
-    let renders = list(&report["renders"]).iter().filter(|render| render["change"] == "fails");
+    let renders = list(&report["renders"])
+        .iter()
+        .filter(|render| render["change"] == "fails");
     let renders = renders.map(|render| &render["after"]["error"]);
-    let lists = ["diagnostics", "warnings"].into_iter().flat_map(|key| list(&report[key]));
+    let lists = ["diagnostics", "warnings"]
+        .into_iter()
+        .flat_map(|key| list(&report[key]));
     let mut findings: Vec<Finding> = lists.chain(renders).map(findings::of_json).collect();
     findings.dedup();
     findings
@@ -68,14 +76,23 @@ pub(super) fn text(report: &Value) -> String {
             write_render(&mut text, render);
         }
     }
-    let same = list(&report["renders"]).iter().filter(|render| render["change"] == "same").count();
+    let same = list(&report["renders"])
+        .iter()
+        .filter(|render| render["change"] == "same")
+        .count();
     if same > 0 {
         let _ = writeln!(text, "\n{} the same with its sample", names::count(same, "page"));
     }
     if let Some(skipped @ 1..) = report["renders_skipped"].as_u64() {
-        let _ = writeln!(text, "{skipped} more with a sample were not rendered (the limits `preview_renders`, `preview_ms`)");
+        let _ = writeln!(
+            text,
+            "{skipped} more with a sample were not rendered (the limits `preview_renders`, `preview_ms`)"
+        );
     }
-    for diagnostic in ["diagnostics", "warnings"].into_iter().flat_map(|key| list(&report[key])) {
+    for diagnostic in ["diagnostics", "warnings"]
+        .into_iter()
+        .flat_map(|key| list(&report[key]))
+    {
         let _ = writeln!(text, "\n{}", shown(diagnostic));
     }
     text

@@ -378,11 +378,19 @@ fn each_operation_answers_each_method() {
         let keys = valid.headers.iter_mut().filter(|(name, _)| name == "Idempotency-Key");
         keys.for_each(|(_, key)| *key = operation.path.into());
         // A preview exists once it is made.
-        if operation.path.contains("{id}") {
+        let made = || {
             let edits = json!({ "edits": { "index.html": "new" } });
             let made = served.post_json("/admin/v1/previews", &edits).json();
-            let id = made["id"].as_str().expect("an id");
-            valid.target = valid.target.replace("0123456789abcdef", id);
+            made["id"].as_str().expect("an id").to_owned()
+        };
+        let mut id = "0123456789abcdef".to_owned();
+        let mut name_preview = |target: &mut String| {
+            let new = made();
+            *target = target.replace(&id, &new);
+            id = new;
+        };
+        if operation.path.contains("{id}") {
+            name_preview(&mut valid.target);
         }
         let answer = send(&served, &valid);
         let is_made = operation.path.ends_with("/previews") && operation.method == "POST";
@@ -394,6 +402,9 @@ fn each_operation_answers_each_method() {
             "{}",
             operation.path
         );
+        if operation.path.contains("{id}") && operation.method == "DELETE" {
+            name_preview(&mut valid.target);
+        }
         for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
             let other = Request {
                 method: method.to_owned(),

@@ -188,6 +188,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             calls: self.calls.into(),
             formatters: self.formatters.into(),
             warnings: std::sync::OnceLock::new(),
+            reads: std::sync::OnceLock::new(),
             warnings_max: 0,
         }
     }

@@ -4,20 +4,34 @@
 //! and does not report one that does not happen. It is called for texts with a schema only, so it parses the text again.
 
 use super::ast::{
-    Argument, Body, Expr, ExprKind, FilterCall, For, Literal, Macro, Postfix, PostfixKind, Statement, StatementKind, Target,
+    Argument, Body, Expr, ExprKind, FilterCall, For, Literal, Macro, Postfix, PostfixKind, Statement, StatementKind,
+    Target,
 };
 use super::functions::Function;
 use super::lines::Lines;
 use super::parser::parse;
 use super::unit::JinjaUnit;
-use crate::dialect::reads::{BlockOfReads, Origin, Passed, Read, Reads};
 use crate::dialect::Missing;
+use crate::dialect::reads::{BlockOfReads, Origin, Passed, Read, Reads};
 use crate::limits::Limits;
 
 /// Filters whose result has the items of the value.
 const KEEP_ITEMS: [&str; 10] = [
-    "sort", "reverse", "unique", "list", "select", "reject", "selectattr", "rejectattr", "slice", "safe",
+    "sort",
+    "reverse",
+    "unique",
+    "list",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "slice",
+    "safe",
 ];
+/// Variables and tested paths around one place, and variables of all calls. A text with more is not analysed, because its cost would grow with
+/// the square of its length.
+const VARIABLES_MAX: usize = 500;
+const PASSED_MAX: usize = 500_000;
 /// Names that stand for no value of the context.
 const RESERVED: [&str; 5] = ["loop", "self", "super", "caller", "varargs"];
 
@@ -42,9 +56,14 @@ pub(super) fn reads(unit: &JinjaUnit) -> Reads {
         present: Vec::new(),
         block: None,
         next_call: 0,
+        variables_passed: 0,
+        is_too_large: false,
     };
     walk.body(&template.body);
-    walk.reads
+    match walk.is_too_large {
+        true => Reads::NONE,
+        false => walk.reads,
+    }
 }
 
 /// A path that was tested for presence: the value at which it begins, and its steps.
@@ -61,11 +80,20 @@ struct Walk<'u> {
     block: Option<u32>,
     /// The number of the next call of another template, in the order of the text.
     next_call: usize,
+    variables_passed: usize,
+    is_too_large: bool,
 }
 
 impl<'t> Walk<'_> {
     fn body(&mut self, body: &Body<'t>) {
-        body.iter().for_each(|statement| self.statement(statement));
+        for statement in body {
+            let many = self.variables.len().max(self.present.len());
+            self.is_too_large |= many > VARIABLES_MAX || self.variables_passed > PASSED_MAX;
+            if self.is_too_large {
+                return;
+            }
+            self.statement(statement);
+        }
     }
 
     /// Walks a body whose variables end with it.
@@ -201,6 +229,10 @@ impl<'t> Walk<'_> {
         let first = self.next_call;
         self.imported(template);
         for call in first..self.next_call {
+            self.variables_passed += self.variables.len();
+            if self.variables_passed > PASSED_MAX {
+                return;
+            }
             self.reads.passed.push(Passed {
                 call,
                 context: None,
@@ -233,7 +265,9 @@ impl<'t> Walk<'_> {
             ExprKind::And(items) if holds => items.iter().for_each(|item| self.tested(item, true)),
             ExprKind::Or(items) if !holds => items.iter().for_each(|item| self.tested(item, false)),
             ExprKind::Postfix(base, operations) => {
-                let Some((last, before)) = operations.split_last() else { return };
+                let Some((last, before)) = operations.split_last() else {
+                    return;
+                };
                 let PostfixKind::Test(test) = &last.kind else { return };
                 let says_present = match test.name.text {
                     "defined" => !test.negated,

@@ -28,6 +28,8 @@ pub(super) struct JinjaUnit {
     /// The warnings, which are computed on the first request: most texts are compiled only to be rendered.
     pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
     pub(super) warnings_max: usize,
+    /// The reads, which are computed on the first request: most entries have no schema.
+    pub(super) reads: OnceLock<Reads>,
 }
 
 impl Unit for JinjaUnit {
@@ -58,8 +60,8 @@ impl Unit for JinjaUnit {
         Some(Diagnostic::error("unknown-filter", format!("there is no filter `{name}`")).help(help))
     }
 
-    fn reads(&self) -> Reads {
-        super::reads::reads(self)
+    fn reads(&self) -> &Reads {
+        self.reads.get_or_init(|| super::reads::reads(self))
     }
 
     fn bytes(&self) -> usize {

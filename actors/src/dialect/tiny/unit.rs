@@ -30,6 +30,8 @@ pub(super) struct TinyUnit {
     /// The warnings, which are computed on the first request: most texts are compiled only to be rendered.
     pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
     pub(super) warnings_max: usize,
+    /// The reads, which are computed on the first request: most entries have no schema.
+    pub(super) reads: OnceLock<Reads>,
 }
 
 impl Unit for TinyUnit {
@@ -50,8 +52,8 @@ impl Unit for TinyUnit {
             .get_or_init(|| lint_accepted(self.source(), self.warnings_max).into())
     }
 
-    fn reads(&self) -> Reads {
-        super::reads::reads(self)
+    fn reads(&self) -> &Reads {
+        self.reads.get_or_init(|| super::reads::reads(self))
     }
 
     fn bytes(&self) -> usize {
