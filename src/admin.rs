@@ -21,6 +21,7 @@ mod idempotency;
 mod calls;
 mod vitals;
 mod phrases;
+mod previews;
 mod model;
 mod limits;
 
@@ -36,6 +37,12 @@ pub use limits::AdminLimits;
 pub use server::AdminHandle;
 
 use access::Access;
+
+/// Describes a preview as the API does, as a JSON object.
+#[cfg(feature = "cli")]
+pub(crate) fn describe_preview(preview: &hotplate_actors::Preview) -> serde_json::Value {
+    serde_json::to_value(model::PreviewReportAnswer::of(preview)).unwrap_or_default()
+}
 
 /// The default address of the admin listener.
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:9901";

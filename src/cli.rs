@@ -15,6 +15,7 @@ mod config;
 mod descriptors;
 mod dev;
 mod failure;
+mod findings;
 mod graph;
 mod init;
 mod instance;
@@ -23,6 +24,7 @@ mod log;
 mod names;
 mod operate;
 mod output;
+mod preview;
 mod printer;
 mod program;
 mod progress;
@@ -98,6 +100,8 @@ enum Command {
     Serve(serve::Serve),
     /// Find errors in a site, and render every page that has data
     Check(check::Check),
+    /// Show what a directory, an archive or a git revision would change, without publishing it
+    Preview(preview::Preview),
     /// Write one rendered template to stdout
     Render(render::Render),
     /// Show which templates call which
@@ -170,6 +174,7 @@ impl Command {
             Self::Dev(dev) => dev.run(setup),
             Self::Serve(serve) => serve.run(setup),
             Self::Check(check) => check.run(&setup),
+            Self::Preview(preview) => preview.run(&setup),
             Self::Render(render) => render.run(&setup),
             Self::Graph(graph) => graph.run(&setup),
             Self::Watch(watch) => watch.run(setup),
@@ -192,6 +197,7 @@ impl Command {
             Self::Dev(dev::Dev { directory, .. })
             | Self::Serve(serve::Serve { directory, .. })
             | Self::Check(check::Check { directory, .. })
+            | Self::Preview(preview::Preview { directory, .. })
             | Self::Render(render::Render { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => Some(&directory.directory),
@@ -206,7 +212,7 @@ impl Command {
             Self::Serve(_) => descriptors::of_server(setup.config().server.workers, &setup.config().admin),
             Self::Dev(_) => descriptors::of_server(dev::WORKERS, &setup.config().admin),
             Self::Watch(_) => descriptors::OF_WATCH,
-            Self::Check(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
+            Self::Check(_) | Self::Preview(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
             _ => 0,
         }
     }
@@ -235,6 +241,7 @@ impl Command {
             Self::Rollback(operate::RollBack { change, .. }) | Self::Resume(operate::Resume { change }) => {
                 change.query.flags()
             }
+            Self::Preview(preview) => preview.flags(),
             Self::Check(check::Check { directory, .. })
             | Self::Render(render::Render { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
@@ -247,6 +254,14 @@ impl Command {
 impl Directory {
     fn flags(&self) -> Vec<Flag<'_>> {
         vec![("--plain=", "templates.plain", &self.plain)]
+    }
+
+    /// Returns another directory that is opened in the same way.
+    fn at(&self, directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            plain: self.plain.clone(),
+        }
     }
 
     /// Opens the directory for an author. If the settings do not say whether it is a site or a plain folder, its content decides.

@@ -36,7 +36,7 @@ use std::path::Path;
 
 use hotplate_actors::dialect::Missing;
 use hotplate_actors::{
-    ActorKind, AuditOptions, Builder, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
+    ActorKind, AuditOptions, Builder, ContractPolicy, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +65,8 @@ pub struct Config {
     pub log: Log,
     /// The templates, and the answers when one of them fails.
     pub templates: Templates,
+    /// The contract between templates and data.
+    pub contract: Contract,
     /// The files that are templates, and how changes of them are detected.
     pub files: Files,
     /// The store of published versions.
@@ -175,6 +177,16 @@ pub struct Templates {
     pub dialects: Vec<String>,
     /// Names of formatters that another program provides.
     pub formatters: Vec<String>,
+}
+
+/// The contract between templates and data. The schemas and samples are files of the site.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Contract {
+    /// The treatment of a page that breaks its contract.
+    pub policy: ContractPolicy,
+    /// Names of templates that have to exist.
+    pub required: Vec<String>,
 }
 
 /// The language of the templates.
@@ -303,6 +315,8 @@ impl Config {
             .limits(self.limits.clone())
             .on_failure(*on_failure)
             .watch(*watch)
+            .contract_policy(self.contract.policy)
+            .required(&self.contract.required)
             .formatter_stubs(formatters);
         let builder = match missing {
             Missing::Error => builder,

@@ -25,6 +25,7 @@
 //!
 //! Features, none of which is on by default:
 //!
+//! - `contract`: contracts between templates and the types of the program.
 //! - `jinja`: templates in the language of Jinja2 and minijinja.
 //! - `web`: serves a site with actix-web.
 //! - `guard`: a server that bounds the resources of slow clients.
@@ -55,6 +56,8 @@ pub mod guard;
 mod hosts;
 #[cfg(any(feature = "web", feature = "admin"))]
 mod sse;
+#[cfg(feature = "admin")]
+mod archive;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(feature = "admin")]
@@ -74,16 +77,18 @@ pub use live_limits::LiveLimits;
 pub use hotplate_actors::dialect::Missing;
 pub use hotplate_actors::{
     ActorHealth, ActorKind, ActorState, AuditHealth, AuditOptions, Builder, Cause, Commands, CompareError, Context,
-    ContextSource, Counters, Diagnostic, Digest, DirectoryLoader, Event, FAULTS_TARGET, Fallback, Fixed, Freshness,
-    Health, Hotplate, Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent,
-    OnFailure, Pinned, Policy, Published, RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render,
-    RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules, Serving, Severity, Source, StartError, Status,
+    ContextSource, ContractPolicy, Counters, Diagnostic, Digest, DirectoryLoader, Event, FAULTS_TARGET, Fallback,
+    Fixed, Freshness, Health, Hotplate, Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError,
+    NameSample, NotCurrent, OnFailure, Pinned, Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published,
+    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderComparison, RenderFailure,
+    RenderOptions, Rendered, Renders, Restart, Rules, SampleRender, Serving, Severity, Source, StartError, Status,
     StoreError, StoreHealth, StoreOptions, Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout,
     Unavailable, Value, Version, VersionNotKept, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
-    audit, budget, counters, diagnostic, dialect, loader, messages, snapshot, supervision, template, text, value,
+    audit, budget, counters, diagnostic, dialect, loader, messages, samples, snapshot, supervision, template, text,
+    value,
 };
 
 // The examples in the guides compile and run.

@@ -9,6 +9,8 @@
 //! | `templates/maintenance.html` | the stand-in for a page that has no good version yet, if it exists |
 //! | `data/_all.json` | the data of every page |
 //! | `data/a/b.json` | more data for `a/b.html` (and `a/b.txt`, …); `data/a/b.html.json` is merged over it for `a/b.html` alone |
+//! | `samples/a/b.json` | a sample of the context of `a/b.html`, merged over its data: the page is rendered with it before it is published |
+//! | `schemas/a/b.json` | the JSON Schema of the context of `a/b.html`: the page may read only what it has |
 //! | `static/**` | files that are served as they are |
 //!
 //! Data is merged deeply where both sides are objects; any other value, `null` too, replaces. It is read when it changes, never in a
@@ -30,8 +32,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hotplate_actors::diagnostic::Diagnostic;
-use hotplate_actors::dialect::{Closure, Dialect};
+use hotplate_actors::dialect::{Closure, Dialect, Unit};
+#[cfg(feature = "cli")]
+use hotplate_actors::loader::{Changes, Depth, DirectoryLoader, Loader, LoaderError};
 use hotplate_actors::loader::{Mount, Rules};
+use hotplate_actors::samples::{SampleSource, SampleTexts};
 use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
@@ -248,11 +253,35 @@ impl Site {
 
     /// Returns a builder of an engine for this site. Its loader, the dialect of its data, its companions and its fallback are set.
     pub fn builder(&self) -> Builder {
-        let builder = Hotplate::builder();
+        let builder = Hotplate::builder().mounts(self.mounts());
         if self.is_folder() {
             let site = self.clone();
-            let builder = builder.mounts([Mount::new("", &self.directory).rules(self.rules.clone())]);
             return builder.entries(move |name| site.is_entry(name));
+        }
+        let has = |directory: &str| self.directory.join(directory).is_dir();
+        let builder = self.with_data_dialect(builder.optional_fallback("maintenance.html"));
+        let builder = builder.samples(SiteSamples {
+            are_contract: has(layout::SAMPLES),
+        });
+        match has(layout::SAMPLES) || has(layout::SCHEMAS) {
+            true => builder.contract_texts(layout::schemas_of, layout::is_contract_text),
+            false => builder,
+        }
+    }
+
+    /// Reads everything once: templates, data, samples and schemas.
+    ///
+    /// # Errors
+    /// A directory that cannot be read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn load(&self, limits: &Limits) -> Result<Changes, LoaderError> {
+        DirectoryLoader::new(self.mounts(), limits).sync(Depth::Afresh)
+    }
+
+    /// Returns the directories that are loaded. Those of samples and schemas are left out if they do not exist at the start.
+    fn mounts(&self) -> Vec<Mount> {
+        if self.is_folder() {
+            return vec![Mount::new("", &self.directory).rules(self.rules.clone())];
         }
         let templates = Mount::new("", self.template_directory())
             .rules(self.rules.clone())
@@ -261,11 +290,20 @@ impl Site {
             links: self.rules.links,
             ..Rules::default()
         };
-        let data = Mount::new(layout::DATA_PREFIX, self.directory.join("data"))
-            .rules(data)
-            .extensions(["json"]);
-        let builder = builder.mounts([templates, data]).optional_fallback("maintenance.html");
-        self.with_data_dialect(builder)
+        let json = |prefix: &str, directory: &str| {
+            let directory = self.directory.join(directory);
+            Mount::new(prefix, directory).rules(data.clone()).extensions(["json"])
+        };
+        let mut mounts = vec![templates, json(layout::DATA_PREFIX, "data")];
+        let others = [
+            (layout::SAMPLE_PREFIX, layout::SAMPLES),
+            (layout::SCHEMA_PREFIX, layout::SCHEMAS),
+        ];
+        let there = others
+            .into_iter()
+            .filter(|(_, directory)| self.directory.join(directory).is_dir());
+        mounts.extend(there.map(|(prefix, directory)| json(prefix, directory)));
+        mounts
     }
 
     /// Makes the engine compile data with its own dialect, and publish it together with the entries that use it.
@@ -314,6 +352,14 @@ impl Site {
             Layout::Site { templates } => format!("{}/", templates.display()),
             _ => String::new(),
         }
+    }
+
+    /// Returns true if a name that people know is that of a file beside the templates: of data, a sample or a schema.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_file_of_data(&self, shown: &str) -> bool {
+        let directories = ["data", layout::SAMPLES, layout::SCHEMAS];
+        let below = shown.split_once('/').map(|(directory, _)| directory);
+        matches!(self.layout, Layout::Site { .. }) && below.is_some_and(|below| directories.contains(&below))
     }
 
     /// Returns true for the templates of a program.
@@ -374,12 +420,22 @@ impl Site {
         !self.is_folder() && layout::companions_of(entry).iter().any(|name| exists(snapshot, name))
     }
 
+    /// Returns true if an entry has a sample beside its data.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_sample(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
+        !self.is_folder() && layout::samples_of(entry).iter().any(|name| exists(snapshot, name))
+    }
+
     /// Returns a warning for each file of data that no entry uses, usually because its name is misspelt.
     #[must_use]
     pub fn unused_data(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let names = || snapshot.entries().map(|(_, name, _)| name);
         let entries = names().filter(|name| self.is_entry(name));
-        let used: std::collections::HashSet<TemplateName> = entries.flat_map(layout::companions_of).collect();
+        let of_entry = |entry: &TemplateName| {
+            let others = layout::samples_of(entry).into_iter().chain(layout::schemas_of(entry));
+            layout::companions_of(entry).into_iter().chain(others)
+        };
+        let used: std::collections::HashSet<TemplateName> = entries.flat_map(of_entry).collect();
         let mut unused: Vec<&TemplateName> = names().filter(|name| !self.is_template(name)).collect();
         unused.retain(|name| !used.contains(*name));
         unused.sort_unstable();
@@ -425,17 +481,67 @@ pub struct SiteData;
 
 impl ContextSource for SiteData {
     fn build<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
-        let mut members: Vec<_> = closure.companions().collect();
-        let entry = &closure.top().name;
-        // ASCII names have one Unicode form, so nothing has to be chosen.
-        if !entry.as_str().is_ascii() {
-            members = layout::chosen(entry, &members, |member| member.name.clone());
-        }
-        let units = members
-            .into_iter()
-            .filter_map(|member| member.unit.as_any().downcast_ref());
-        let layers = units.map(|unit: &data::DataUnit| &unit.value).collect();
-        build(&merge::Merged(layers), arena, limits)
+        build(&merge::Merged(data_layers(closure)), arena, limits)
+    }
+}
+
+/// Returns the data of an entry, each to be merged over the one before.
+fn data_layers<'s>(closure: &Closure<'s>) -> Vec<&'s Json> {
+    let mut members: Vec<_> = closure.companions().collect();
+    let entry = &closure.top().name;
+    // ASCII names have one Unicode form, so nothing has to be chosen.
+    if !entry.as_str().is_ascii() {
+        members = layout::chosen(entry, &members, |member| member.name.clone());
+    }
+    members
+        .into_iter()
+        .filter_map(|member| value_of(&*member.unit))
+        .collect()
+}
+
+/// Returns the value of a unit of data.
+fn value_of(unit: &dyn Unit) -> Option<&Json> {
+    let data: &data::DataUnit = unit.as_any().downcast_ref()?;
+    Some(&data.value)
+}
+
+/// The samples of the pages of a site: their data, with `samples/a/b.json` merged over that of `a/b.html`.
+struct SiteSamples {
+    /// True if there is a directory of samples.
+    are_contract: bool,
+}
+
+/// The layers of one sample, each merged over the one before.
+struct SampleLayers<'s>(Vec<&'s Json>);
+
+impl SampleSource for SiteSamples {
+    fn sample<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>> {
+        let data = data_layers(&texts.closure());
+        let layers: Vec<&Json> = data.into_iter().chain(own_samples(texts)).collect();
+        let sample = SampleLayers(layers);
+        (!sample.0.is_empty()).then(|| Box::new(sample) as Box<dyn ContextSource>)
+    }
+
+    /// The data of a page is what visitors get, and a page that fails with it is answered from its last good version. A sample is a promise.
+    fn is_contract(&self, texts: &SampleTexts<'_>) -> bool {
+        self.are_contract && !own_samples(texts).is_empty()
+    }
+
+    fn may_be_contract(&self) -> bool {
+        self.are_contract
+    }
+}
+
+/// Returns the files of samples of an entry.
+fn own_samples<'s>(texts: &SampleTexts<'s>) -> Vec<&'s Json> {
+    let samples = layout::samples_of(texts.entry());
+    let units = samples.iter().filter_map(|name| texts.unit(name.as_str()));
+    units.filter_map(value_of).collect()
+}
+
+impl ContextSource for SampleLayers<'_> {
+    fn build<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+        build(&merge::Merged(self.0.clone()), arena, limits)
     }
 }
 

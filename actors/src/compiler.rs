@@ -262,22 +262,34 @@ impl Drop for StartedJob<'_> {
     }
 }
 
-/// Compiles one source. A panic of its dialect becomes a diagnostic.
+/// Compiles one source, and counts it.
 fn compile(source: Source, setup: &CompilerConfig) -> (TemplateKey, CompiledText) {
-    let dialect = setup.dialects.of(&source);
+    let (text, cached) = compile_text(&source, &setup.dialects, &setup.limits, &setup.cache);
+    setup.recorder.compiles.looked_up(cached);
+    if let CompiledText::Broken { diagnostics, .. } = &text {
+        setup.recorder.compiles.failed(diagnostics);
+    }
+    (source.key, text)
+}
+
+/// Compiles one source, and returns true if the cache had it. A panic of its dialect becomes a diagnostic.
+pub(crate) fn compile_text(
+    source: &Source,
+    dialects: &Dialects,
+    limits: &Limits,
+    cache: &Cache,
+) -> (CompiledText, bool) {
+    let dialect = dialects.of(source);
     let Source { key, text, digest, .. } = source;
     let mut cached = true;
-    let compiled = setup.cache.get_or_make(digest, dialect.id(), || {
+    let compiled = cache.get_or_make(*digest, dialect.id(), || {
         cached = false;
-        contain(|| dialect.compile(&text, &setup.limits)).unwrap_or_else(|panic| {
+        contain(|| dialect.compile(text, limits)).unwrap_or_else(|panic| {
             let message = format!("the dialect `{}` failed on this text: {panic}", dialect.id());
             Err(vec![Diagnostic::error("dialect-panicked", message)])
         })
     });
-    setup.recorder.compiles.looked_up(cached);
-    if let Err(diagnostics) = &compiled {
-        setup.recorder.compiles.failed(diagnostics);
-    }
+    let digest = *digest;
     let compiled = match compiled {
         Ok(unit) => CompiledText::Unit { digest, unit },
         Err(diagnostics) => CompiledText::Broken {
@@ -286,8 +298,8 @@ fn compile(source: Source, setup: &CompilerConfig) -> (TemplateKey, CompiledText
                 .iter()
                 .map(|diagnostic| diagnostic.clone().in_template(&key.name))
                 .collect(),
-            text: Some(text),
+            text: Some(Arc::clone(text)),
         },
     };
-    (key, compiled)
+    (compiled, cached)
 }

@@ -12,6 +12,7 @@ pub(crate) mod body;
 pub mod escape;
 mod formatter;
 mod html_position;
+pub mod reads;
 mod shorten;
 
 use std::any::Any;
@@ -30,6 +31,7 @@ pub use crate::template::Missing;
 pub use body::Body;
 pub(crate) use formatter::formatter_elsewhere;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
+pub use reads::Reads;
 
 /// A template language.
 pub trait Dialect: Send + Sync + 'static {
@@ -97,6 +99,13 @@ pub trait Unit: Send + Sync + 'static {
     /// Returns warnings about a text that compiles. They are shown only for templates whose output is escaped as HTML.
     fn warnings(&self) -> &[Diagnostic] {
         &[]
+    }
+
+    /// Returns the paths that the text reads from its context, as far as the language can tell. It is called only for templates whose context
+    /// has a schema.
+    fn reads(&self) -> &Reads {
+        static NONE: Reads = Reads::NONE;
+        &NONE
     }
 
     /// Returns the fault of a formatter that is not among the registered ones, without a position, if the language has names of its own for
@@ -283,6 +292,11 @@ impl<'s> Closure<'s> {
     pub fn suggestion(&self, name: &str, comparisons: usize) -> Option<&'s TemplateName> {
         let is_found = |name: &&TemplateName| matches!(self.find(name.as_str()), Found::Whole(_));
         crate::suggestion::suggested_template(name, self.members.names().take(comparisons).filter(is_found))
+    }
+
+    /// Returns another member of the view in which this closure is resolved.
+    pub(crate) fn neighbour(&self, id: TemplateId) -> Option<&'s Member> {
+        self.members.member(id)
     }
 
     /// Returns the companions that exist, in their order.

@@ -8,11 +8,13 @@ mod control;
 mod health;
 mod pipeline;
 mod storing;
+mod preview;
 
 pub(crate) use crate::compiler::Dialects;
 pub(crate) use crate::graph::companions::Companions;
 pub(crate) use crate::renderer::{Answering, CustomRenderer};
 pub(crate) use health::Entries;
+pub(crate) use preview::{Draft, Previews};
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -23,6 +25,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::audit::AuditOptions;
+use crate::contract::Contract;
 use crate::counters::Recorder;
 use crate::dialect::Formatters;
 use crate::events::{Event, EventBus, Subscription};
@@ -37,6 +40,7 @@ use crate::protocol::reload::ReloadReport;
 use crate::protocol::render::OnFailure;
 use crate::reader::{Reader, StandIn};
 use crate::renderer::{RenderWorker, Renderer};
+use crate::samples::Samples;
 use crate::snapshot::{Snapshot, SnapshotShared};
 use crate::store::{StoreError, StoreOptions};
 use crate::store_writer::StoreWriter;
@@ -67,6 +71,8 @@ pub(crate) struct StartPlan {
     pub(crate) formatters: Formatters,
     pub(crate) companions: Companions,
     pub(crate) entries: Entries,
+    pub(crate) samples: Samples,
+    pub(crate) contract: Contract,
     pub(crate) limits: Limits,
     pub(crate) on_failure: OnFailure,
     pub(crate) stand_in: StandIn,
@@ -207,6 +213,8 @@ pub(crate) struct Actors {
     compilers: Pool,
     /// What is kept on disk, and the actor that writes it.
     store: Option<(Storing, ActorEntry<StoreWriter>)>,
+    /// Makes previews.
+    pub(crate) previews: Previews,
     /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,
 }

@@ -9,6 +9,7 @@
 
 mod callers;
 pub mod companions;
+pub(crate) mod contracts;
 mod faults;
 mod hold;
 pub mod plan;
@@ -18,11 +19,14 @@ use std::sync::Arc;
 
 use crate::accepted::AcceptedState;
 use crate::cause::Cause;
+use crate::contract::Checks;
+use crate::protocol::batch::CompiledBatch;
 use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, Dependents, Edge, Edges, PublishBatch};
 use crate::protocol::plan::Plan;
-use crate::supervision::{Behavior, MeteredRecipient, Serve, Started, Unavailable, Vault};
+use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, Vault};
 use crate::template::TemplateName;
 
+use contracts::ContractOutcome;
 use plan::Graph;
 
 /// The number of times that a batch is applied to a new draft. Only a command of an operator in the same moment makes a draft obsolete.
@@ -34,6 +38,10 @@ pub(crate) struct GraphConfig<R> {
     /// The state that the Registry has accepted, with the graph of its templates.
     pub(crate) accepted: Vault<AcceptedState<R, Arc<Graph>>>,
     pub(crate) registry: MeteredRecipient<PublishBatch<Arc<Graph>>>,
+    /// The contract, if there is one.
+    pub(crate) checks: Option<Checks>,
+    /// The threads that check it: a sample may take as long as any render.
+    pub(crate) pool: Pool,
 }
 
 /// The behaviour of the Graph.
@@ -49,24 +57,48 @@ impl<R: Clone + Unpin + 'static> Behavior for Grapher<R> {
 
 impl<R: Clone + Unpin + 'static> Serve<Compiled> for Grapher<R> {
     async fn serve(&mut self, compiled: Compiled) -> BatchOutcome {
-        let Self(GraphConfig { accepted, registry }) = self;
-        let send = async |batch| registry.send(batch).await;
-        publish(&[compiled], || accepted.draft(), send).await
+        self.publish(vec![compiled]).await
     }
 }
 
 impl<R: Clone + Unpin + 'static> Serve<CompiledTogether> for Grapher<R> {
     async fn serve(&mut self, CompiledTogether(batches): CompiledTogether) -> BatchOutcome {
-        let Self(GraphConfig { accepted, registry }) = self;
-        let send = async |batch| registry.send(batch).await;
-        publish(&batches, || accepted.draft(), send).await
+        self.publish(batches).await
     }
 }
 
-/// Applies batches to a draft and sends them as one plan to the Registry; if something else was accepted meanwhile, to a new draft.
+impl<R: Clone + Unpin + 'static> Grapher<R> {
+    async fn publish(&self, batches: Vec<Compiled>) -> BatchOutcome {
+        let GraphConfig {
+            accepted,
+            registry,
+            checks,
+            pool,
+        } = &self.0;
+        let send = async |batch| registry.send(batch).await;
+        let batches = Arc::new(batches);
+        let check = async |graph: Graph| match checks.clone() {
+            None => Ok((graph, ContractOutcome::default())),
+            Some(checks) => {
+                let batches = Arc::clone(&batches);
+                let checked = pool.run(move || {
+                    let mut graph = graph;
+                    let batches: Vec<&CompiledBatch> = batches.iter().map(|compiled| &compiled.batch).collect();
+                    let outcome = graph.keep_contract(&batches, &checks);
+                    (graph, outcome)
+                });
+                checked.await
+            }
+        };
+        publish(&batches, || accepted.draft(), check, send).await
+    }
+}
+
+/// Applies batches to a draft, checks its contract, and sends them as one plan to the Registry; if something else was accepted meanwhile, to a new draft.
 pub(crate) async fn publish<R, E: Display>(
     batches: &[Compiled],
     draft: impl Fn() -> AcceptedState<R, Arc<Graph>>,
+    check: impl AsyncFn(Graph) -> Result<(Graph, ContractOutcome), Unavailable>,
     send: impl AsyncFn(PublishBatch<Arc<Graph>>) -> Result<BatchOutcome, E>,
 ) -> BatchOutcome {
     let Some(noticed) = batches.iter().map(|compiled| compiled.noticed).min() else {
@@ -77,10 +109,20 @@ pub(crate) async fn publish<R, E: Display>(
         let AcceptedState { number, graph, .. } = draft();
         let mut graph = Graph::clone(&graph);
         let plans = batches.iter().map(|compiled| graph.apply(&compiled.batch));
-        let Some(plan) = plans.reduce(Plan::then) else {
+        let Some(mut plan) = plans.reduce(Plan::then) else {
             break;
         };
-        tracing::debug!("planned");
+        let (mut graph, outcome) = match check(graph).await {
+            Ok(checked) => checked,
+            Err(lost) => return BatchOutcome::Lost(lost.to_string()),
+        };
+        if let Some(reason) = outcome.reason() {
+            return BatchOutcome::Refused(reason);
+        }
+        if outcome.checked > 0 || !outcome.reviewed.is_empty() {
+            plan = graph.reviewed(plan.reviewed.or(&outcome.reviewed));
+        }
+        tracing::debug!(checked = outcome.checked, "planned");
         let batch = PublishBatch {
             base: number,
             plan,

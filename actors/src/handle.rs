@@ -8,6 +8,7 @@ mod builder;
 mod call;
 mod commands;
 mod pinned;
+mod preview;
 mod reload;
 mod renders;
 mod request;
@@ -43,6 +44,7 @@ use crate::version::Version;
 pub use builder::Builder;
 pub use commands::Commands;
 pub use pinned::Pinned;
+pub use preview::Preview;
 pub use reload::Reloader;
 pub use renders::Renders;
 pub use request::RenderRequest;
@@ -276,7 +278,7 @@ impl Hotplate {
         self.0.recorder.breakers(&self.0.reader.current())
     }
 
-    /// Returns the warnings of entries that escape as HTML: constructs that are probably a mistake.
+    /// Returns the warnings of entries that escape as HTML, constructs that are probably a mistake, and those about the contract.
     #[must_use]
     pub fn warnings(&self) -> Vec<Diagnostic> {
         let snapshot = self.0.reader.current();
@@ -296,7 +298,8 @@ impl Hotplate {
                 .iter()
                 .map(|warning| warning.clone().in_template(&member.name))
         });
-        warnings.collect()
+        let graph = self.0.actors.previews.graph();
+        warnings.chain(graph.contract_warnings().cloned()).collect()
     }
 
     /// Serves an earlier version again, under a new number. Only what was rolled back waits: a template goes forward again when its source

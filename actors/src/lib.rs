@@ -53,6 +53,8 @@ pub mod registry;
 pub mod reader;
 mod renderer;
 mod store_writer;
+pub mod samples;
+mod contract;
 mod engine;
 mod handle;
 #[cfg(test)]
@@ -61,12 +63,13 @@ mod testing;
 pub use audit::AuditOptions;
 pub use cause::Cause;
 pub use context::{Context, Prepared};
+pub use contract::ContractPolicy;
 pub use counters::Counters;
 pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{Builder, Commands, Hotplate, Pinned, Reloader, RenderRequest, Renders, TemplateHandle};
+pub use handle::{Builder, Commands, Hotplate, Pinned, Preview, Reloader, RenderRequest, Renders, TemplateHandle};
 pub use health::{
     ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode,
 };
@@ -74,6 +77,7 @@ pub use limits::Limits;
 pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
 pub use policies::ActorKind;
 pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept};
+pub use protocol::preview::{PreviewError, PreviewReport, PreviewRequest, RenderComparison, SampleRender};
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 pub use protocol::report::NameSample;

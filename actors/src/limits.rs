@@ -99,6 +99,18 @@ pub struct Limits {
     /// Faults of templates that are logged within ten seconds. Further ones are counted in one line.
     pub logged_faults: usize,
 
+    // --- previews and contracts ---
+    /// Size of the texts of one preview in bytes, and separately of the outputs that its report keeps. A larger preview is refused; further
+    /// outputs are counted and not kept.
+    pub preview_bytes: usize,
+    /// Entries that one preview renders with their samples. Further ones are counted.
+    pub preview_renders: usize,
+    /// Time in milliseconds after which a preview renders no further sample. Each render has the limits of a render besides.
+    pub preview_ms: u64,
+    /// Time in milliseconds for checking the contract of the entries that one batch may have changed. Entries that are left are published with
+    /// a warning. Each sample has the limits of a render besides.
+    pub contract_ms: u64,
+
     // --- queues and waiting ---
     /// Paths with a hint that are not synced yet. Beyond it the loader makes a full scan instead.
     pub hints: usize,
@@ -195,6 +207,10 @@ impl Default for Limits {
             late_faults: 256,
             late_faults_bytes: 4 * 1024 * 1024,
             logged_faults: 20,
+            preview_bytes: 64 * 1024 * 1024,
+            preview_renders: 100,
+            preview_ms: 10_000,
+            contract_ms: 5_000,
             hints: 4096,
             renders_in_flight: 1024,
             reloads_in_flight: 64,

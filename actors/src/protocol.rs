@@ -12,3 +12,4 @@ pub mod hold;
 pub mod report;
 pub mod render;
 pub mod reload;
+pub mod preview;

@@ -14,6 +14,7 @@ mod fallback;
 mod standin;
 mod context_source;
 mod workspace;
+pub(crate) mod unserved;
 
 use std::fmt;
 use std::sync::Arc;

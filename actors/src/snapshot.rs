@@ -453,6 +453,11 @@ impl Snapshot {
         self.standing(id).closure().map(|closure| closure.digest())
     }
 
+    /// Returns all names, also of templates that are gone.
+    pub(crate) fn names(&self) -> &Index {
+        &self.index
+    }
+
     pub(crate) fn generation(&self) -> &Arc<Generation> {
         &self.generation
     }
@@ -493,6 +498,13 @@ impl SnapshotShared {
             superseded: SupersededVersions::default(),
             holders: Holders::default(),
         })
+    }
+}
+
+impl SnapshotShared {
+    /// Returns the answer to requests for a template that never had a good version.
+    pub(crate) fn without_good(&self) -> Serving {
+        self.without_good
     }
 }
 

@@ -134,9 +134,7 @@ impl Access {
     /// # Errors
     /// The system provides no random numbers.
     pub(super) fn begin_session(&self, ends_ms: u64, now_ms: u64) -> Result<String, Problem> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).map_err(|error| Problem::internal(error.to_string()))?;
-        let secret = blake3::Hash::from_bytes(secret).to_hex();
+        let secret = random_name()?;
         self.sessions().begin(blake3::hash(secret.as_bytes()), ends_ms, now_ms);
         let seconds = ends_ms.saturating_sub(now_ms) / 1000;
         Ok(format!(
@@ -200,6 +198,16 @@ fn session_cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Returns a name of 64 hexadecimal digits that nobody can guess.
+///
+/// # Errors
+/// The system provides no random numbers.
+pub(super) fn random_name() -> Result<String, Problem> {
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| Problem::internal(error.to_string()))?;
+    Ok(blake3::Hash::from_bytes(random).to_hex().to_string())
 }
 
 #[cfg(test)]

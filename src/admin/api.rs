@@ -4,6 +4,7 @@ mod commands;
 mod events;
 mod graph;
 mod health;
+mod previews;
 mod templates;
 mod versions;
 
@@ -23,6 +24,7 @@ use super::model;
 use super::problem::Problem;
 use super::state::{AdminState, json};
 
+pub(super) use previews::rendered;
 pub(super) use templates::about;
 pub(super) use versions::{CompareTo, differences, history};
 
@@ -56,6 +58,21 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(only(web::resource("/rollback"), "POST").route(web::post().to(commands::roll_back)))
         .service(only(web::resource("/resume"), "POST").route(web::post().to(commands::resume)))
         .service(only(web::resource("/reset"), "POST").route(web::post().to(commands::reset)))
+        .service(
+            only(web::resource("/previews"), "GET, HEAD, POST")
+                .route(read().to(previews::list))
+                .route(web::post().to(previews::make)),
+        )
+        .service(
+            only(web::resource("/previews/{id}"), "GET, HEAD, DELETE")
+                .route(read().to(previews::preview))
+                .route(web::delete().to(previews::remove)),
+        )
+        .service(
+            only(web::resource("/previews/{id}/render/{name:.*}"), "GET, HEAD, POST")
+                .route(read().to(previews::render))
+                .route(web::post().to(previews::render_with)),
+        )
         .service(
             only(web::resource("/log-level"), "GET, HEAD, PUT")
                 .route(read().to(commands::log_level))
@@ -128,7 +145,7 @@ fn without_token(document: &mut utoipa::openapi::OpenApi) {
 /// Returns every operation with its path.
 fn operations(document: &mut utoipa::openapi::OpenApi) -> impl Iterator<Item = (&String, &mut Operation)> {
     document.paths.paths.iter_mut().flat_map(|(path, item)| {
-        let operations = [&mut item.get, &mut item.post, &mut item.put];
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
         operations.into_iter().flatten().map(move |operation| (path, operation))
     })
 }
@@ -163,6 +180,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
         versions::version, versions::versions, versions::diff, versions::leaks,
         templates::templates, templates::template, graph::graph, events::events,
         commands::reload, commands::roll_back, commands::resume, commands::reset, commands::log_level, commands::set_log_level,
+        previews::list, previews::make, previews::preview, previews::remove, previews::render, previews::render_with,
         openapi,
     ),
     components(responses(Problem), schemas(Problem, model::CurrentAnswer, model::PublicationAnswer, model::FallbackEvent, model::ActorFailedEvent)),
@@ -172,6 +190,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
         (name = "versions", description = "The version that is served, and earlier ones"),
         (name = "templates", description = "The templates and the calls between them"),
         (name = "commands", description = "Commands that change what is served"),
+        (name = "previews", description = "The effect of texts that are not published"),
         (name = "listener", description = "The listener itself"),
     ),
 )]

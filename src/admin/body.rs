@@ -108,15 +108,18 @@ fn broken_off(error: &PayloadError, limits: &AdminLimits) -> Problem {
     }
 }
 
-/// Parses the body as JSON.
-pub(super) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
-    let media_type = request
+/// Returns the media type of the body, without parameters.
+pub(super) fn media_type(request: &HttpRequest) -> &str {
+    let value = request
         .headers()
         .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/json") {
+        .and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().split(';').next().unwrap_or_default().trim()
+}
+
+/// Parses the body as JSON.
+pub(super) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
+    if !media_type(request).eq_ignore_ascii_case("application/json") {
         return Err(Problem::not_json());
     }
     serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not valid: {error}")))

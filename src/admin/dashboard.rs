@@ -6,6 +6,7 @@
 mod pages;
 mod actions;
 mod overview;
+mod previews;
 mod versions;
 mod templates;
 mod drawing;
@@ -40,6 +41,12 @@ pub(super) fn configure(app: &mut ServiceConfig) {
     app.route("/_hotplate/", web::get().to(pages::overview));
     app.route("/_hotplate/versions", web::get().to(pages::versions));
     app.route("/_hotplate/versions/{number}", web::get().to(pages::version));
+    app.route("/_hotplate/previews", web::get().to(previews::list));
+    app.route("/_hotplate/previews/{id}", web::get().to(previews::preview));
+    app.route(
+        "/_hotplate/previews/{id}/render/{name:.*}",
+        web::get().to(previews::render),
+    );
     app.route("/_hotplate/templates", web::get().to(pages::templates));
     app.route("/_hotplate/live", web::get().to(pages::live));
     app.route("/_hotplate/login", web::get().to(pages::login));
@@ -53,9 +60,10 @@ pub(super) fn configure(app: &mut ServiceConfig) {
 #[derive(Debug, Serialize)]
 struct Frame {
     title: String,
-    /// The tab of this page: one of these three flags is true, or none.
+    /// The tab of this page: one of these four flags is true, or none.
     overview: bool,
     versions: bool,
+    previews: bool,
     templates: bool,
     /// True if the page offers signing out.
     signed_in: bool,

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ConnectionLimits;
 
+/// The path of previews.
+pub(super) const PREVIEWS: &str = "/admin/v1/previews";
+
 /// The limits of the admin listener. Each field has a default; set the fields that you want to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdminLimits {
@@ -47,6 +50,14 @@ pub struct AdminLimits {
     pub idempotency_bytes: usize,
     /// The time that these answers are kept, in milliseconds.
     pub idempotency_ms: u64,
+    /// Bytes of the body of a request for a preview: its texts. `limits.preview_bytes` bounds the texts as well.
+    pub preview_body_bytes: usize,
+    /// Previews that are kept; one more drops the oldest.
+    pub previews: usize,
+    /// Bytes of memory that these previews take: compiled texts and outputs. Beyond it, the oldest are dropped. The newest stays.
+    pub previews_bytes: usize,
+    /// The time that a preview is kept, in milliseconds.
+    pub preview_ms: u64,
     /// Sessions of the dashboard at once; one more ends the oldest.
     pub sessions: usize,
     /// The time that a session of the dashboard lasts, in milliseconds.
@@ -79,8 +90,26 @@ impl Default for AdminLimits {
             idempotency_keys: 256,
             idempotency_bytes: 16 * 1024 * 1024,
             idempotency_ms: 600_000,
+            preview_body_bytes: 16 * 1024 * 1024,
+            previews: 16,
+            previews_bytes: 256 * 1024 * 1024,
+            preview_ms: 30 * 60 * 1000,
             sessions: 1_024,
             session_ms: 12 * 60 * 60 * 1000,
+        }
+    }
+}
+
+impl AdminLimits {
+    /// Returns the limits for a request to a path. The body of a preview may be larger than that of any other request.
+    pub(super) fn for_path(&self, path: &str) -> Self {
+        let body_bytes = match path.starts_with(PREVIEWS) {
+            true => self.preview_body_bytes,
+            false => self.body_bytes,
+        };
+        Self {
+            body_bytes,
+            ..self.clone()
         }
     }
 }

@@ -4,6 +4,7 @@ mod diagnostic;
 mod event;
 mod health;
 mod leaks;
+mod preview;
 mod version;
 
 use std::fmt;
@@ -19,6 +20,9 @@ pub(super) use diagnostic::Finding;
 pub(super) use event::{ActorFailedEvent, FallbackEvent};
 pub(super) use health::{BreakerAnswer, HealthAnswer, Probe};
 pub(super) use leaks::LeaksAnswer;
+pub(super) use preview::{
+    PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewSummary, PreviewsAnswer, RenderAnswer, RenderOrder,
+};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer, WaitingAnswer,

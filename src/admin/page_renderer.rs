@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::problem::Problem;
 
 /// The content security policy of a page: it loads the files of the dashboard and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// The templates with the names by which they call each other.
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("head.html", include_str!("dashboard/templates/head.html")),
     ("foot.html", include_str!("dashboard/templates/foot.html")),
     ("overview.html", include_str!("dashboard/templates/overview.html")),
@@ -24,6 +24,8 @@ const TEMPLATES: [(&str, &str); 12] = [
     ("rows.html", include_str!("dashboard/templates/rows.html")),
     ("versions.html", include_str!("dashboard/templates/versions.html")),
     ("version.html", include_str!("dashboard/templates/version.html")),
+    ("previews.html", include_str!("dashboard/templates/previews.html")),
+    ("preview.html", include_str!("dashboard/templates/preview.html")),
     ("templates.html", include_str!("dashboard/templates/templates.html")),
     ("picture.html", include_str!("dashboard/templates/picture.html")),
     ("notice.html", include_str!("dashboard/templates/notice.html")),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpResponse, ResponseError};
-use hotplate_actors::{CompareError, Unavailable};
+use hotplate_actors::{CompareError, PreviewError, RenderFailure, Unavailable};
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
@@ -126,6 +126,30 @@ impl Problem {
         )
     }
 
+    pub(super) fn no_preview() -> Self {
+        let detail = "there is no such preview, or it is no longer kept (the limits `previews`, `previews_bytes` and `preview_ms`)";
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-preview",
+            "There is no such preview",
+            detail,
+        )
+    }
+
+    /// Returns the problem of an entry of a preview that is not rendered.
+    pub(super) fn not_rendered(failure: RenderFailure) -> Self {
+        match failure {
+            RenderFailure::NotFound { name, .. } => Self::no_template(&name),
+            RenderFailure::Unavailable(unavailable) => unavailable.into(),
+            failure => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "not-rendered",
+                "The entry cannot be rendered",
+                failure.to_string(),
+            ),
+        }
+    }
+
     pub(super) fn no_log() -> Self {
         let detail = "this program does not allow the filter of its log to be changed at run time";
         Self::new(
@@ -237,6 +261,15 @@ impl From<CompareError> for Problem {
             CompareError::NotKept(not_kept) => Self::not_kept(not_kept.to_string()),
             CompareError::Unavailable(unavailable) => unavailable.into(),
             _ => Self::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<PreviewError> for Problem {
+    fn from(error: PreviewError) -> Self {
+        match error {
+            PreviewError::Unavailable(unavailable) => unavailable.into(),
+            error => Self::refused(error.to_string()),
         }
     }
 }

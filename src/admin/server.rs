@@ -172,10 +172,15 @@ fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| length.parse::<u64>().ok()).unwrap_or_default();
-    if length > state.limits.body_bytes as u64 {
-        return Err(Problem::too_large(state.limits.body_bytes));
+    // Only somebody with the token may send the body of a preview.
+    let limits = match state.access.is_known(request.headers(), now_ms()) {
+        true => state.limits.for_path(request.path()),
+        false => state.limits.clone(),
+    };
+    if length > limits.body_bytes as u64 {
+        return Err(Problem::too_large(limits.body_bytes));
     }
-    Ok(state.limits.clone())
+    Ok(limits)
 }
 
 /// Counts a request against the rate of its kind. Probes are always answered, because a process whose probe fails is restarted.

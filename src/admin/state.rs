@@ -14,6 +14,7 @@ use super::idempotency::IdempotencyStore;
 use super::limits::AdminLimits;
 use super::model::{CurrentAnswer, FINDINGS_MAX, Finding, HealthAnswer, VersionAnswer};
 use super::page_renderer::PageRenderer;
+use super::previews::PreviewStore;
 use super::problem::Problem;
 use super::rate::TokenBucket;
 use super::stream::ClientSlots;
@@ -38,6 +39,7 @@ pub(super) struct AdminState {
     pub(super) unauthenticated: TokenBucket,
     pub(super) changes: TokenBucket,
     pub(super) idempotency: IdempotencyStore,
+    pub(super) previews: PreviewStore,
     pub(super) client_slots: ClientSlots,
     /// The events of the API.
     pub(super) events: EventFeed,
@@ -65,6 +67,7 @@ impl AdminState {
             unauthenticated: TokenBucket::new(limits.unauthenticated_per_second, limits.unauthenticated_burst, now),
             changes: TokenBucket::new(limits.changes_per_second, limits.changes_burst, now),
             idempotency: IdempotencyStore::new(&limits),
+            previews: PreviewStore::new(&limits),
             client_slots: ClientSlots::new(limits.event_clients),
             events: EventFeed::new(origin.clone(), limits.events, limits.events_bytes),
             dashboard_events: EventFeed::new(origin, DASHBOARD_EVENTS, limits.events_bytes),

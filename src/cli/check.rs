@@ -12,10 +12,11 @@ use hotplate::{Builder, OnFailure, Pinned, RenderFailure, TemplateName};
 use serde_json::json;
 
 use super::failure::FOUND;
+use super::findings::{self, Finding, FindingFormat};
 use super::progress::Progress;
 use super::setup::CommandSetup;
 use super::terminal::Terminal;
-use super::{Directory, Failure, Format, names, start};
+use super::{Directory, Failure, names, start};
 
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -28,9 +29,9 @@ pub(crate) struct Check {
 /// The options of a check.
 #[derive(Debug, Args)]
 pub(crate) struct CheckOptions {
-    /// Output format: sentences, or one JSON object
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
+    /// Output format: sentences, one JSON object, SARIF 2.1.0, or annotations of GitHub
+    #[arg(long, value_enum, default_value_t = FindingFormat::Human)]
+    format: FindingFormat,
 }
 
 /// An error or a warning, with the pages that fail because of it, if rendering them showed it.
@@ -61,8 +62,14 @@ impl CheckOptions {
         let findings = CheckFindings::of(site, builder)?;
         let mut terminal = Terminal::stdout();
         match self.format {
-            Format::Human => findings.print(site, &mut terminal)?,
-            Format::Json => terminal.line(findings.json())?,
+            FindingFormat::Human => findings.print(site, &mut terminal)?,
+            FindingFormat::Json => terminal.line(findings.json())?,
+            FindingFormat::Sarif => terminal.line(findings::sarif(&findings.all(), &|name| place(site, name)))?,
+            FindingFormat::Github => {
+                for line in findings::github(&findings.all(), &|name| place(site, name)) {
+                    terminal.line(line)?;
+                }
+            }
         }
         Ok(ExitCode::from(if findings.count(Severity::Error) > 0 {
             FOUND
@@ -76,7 +83,13 @@ impl CheckFindings {
     fn of(site: &Site, builder: Builder) -> Result<Self, Failure> {
         let loading = Progress::waiting("loading templates");
         let stubs = builder.stubs().map(str::to_owned).collect();
-        let hotplate = start(site, builder.watch(false).on_failure(OnFailure::Return))?;
+        let hotplate = start(
+            site,
+            builder
+                .watch(false)
+                .on_failure(OnFailure::Return)
+                .contract_only_reports(),
+        )?;
         drop(loading);
         let pinned = hotplate.snapshot();
         let snapshot = pinned.snapshot();
@@ -93,11 +106,16 @@ impl CheckFindings {
             .entries()
             .filter(|(_, _, standing)| matches!(standing, Standing::Current(_)));
         let mut entries: Vec<&TemplateName> = current.map(|(_, name, _)| name).collect();
-        entries.retain(|name| site.is_entry(name) && site.has_data(snapshot, name));
+        entries
+            .retain(|name| site.is_entry(name) && (site.has_data(snapshot, name) || site.has_sample(snapshot, name)));
         entries.sort_unstable();
         let progress = Progress::counting("rendering", entries.len());
         for entry in entries {
-            findings.render(&pinned, entry);
+            match site.has_sample(snapshot, entry) {
+                // The contract has rendered it with its sample.
+                true => findings.rendered += 1,
+                false => findings.render(&pinned, entry),
+            }
             progress.step();
         }
         drop(progress);
@@ -149,6 +167,13 @@ impl CheckFindings {
         }
     }
 
+    fn all(&self) -> Vec<Finding> {
+        self.findings
+            .iter()
+            .map(|found| findings::of(&found.diagnostic))
+            .collect()
+    }
+
     fn count(&self, severity: Severity) -> usize {
         let found = self
             .findings
@@ -198,6 +223,15 @@ impl CheckFindings {
         })
         .to_string()
     }
+}
+
+/// Returns the path of the file that a finding names.
+fn place(site: &Site, name: &str) -> String {
+    let directory = match site.is_file_of_data(name) {
+        true => site.directory().to_owned(),
+        false => site.template_directory(),
+    };
+    findings::slashes(&directory.join(name))
 }
 
 fn no_template(site: &Site) -> Diagnostic {

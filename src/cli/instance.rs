@@ -13,7 +13,7 @@ use super::{Failure, admin};
 
 /// The deadline for the connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The additional time to wait after the deadline that the instance has for a reload, so that its answer arrives.
+/// The additional time to wait after the deadline that the instance has, so that its answer arrives.
 const MARGIN: Duration = Duration::from_secs(5);
 /// The most bytes of an answer, enough for thousands of diagnostics.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -40,28 +40,16 @@ impl InstanceArguments {
     /// Returns the instance that the flags and settings name.
     pub(crate) fn instance(&self, setup: &CommandSetup) -> Result<Instance, Failure> {
         let config = setup.config();
-        let address = match config.admin.bind.as_str() {
-            "" => DEFAULT_ADDRESS,
-            address => address,
-        };
-        let within = Duration::from_millis(config.limits.reload_ms) + MARGIN;
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .timeout_connect(Some(CONNECT))
-            .timeout_global(Some(within))
-            .proxy(None)
-            .build();
-        Ok(Instance {
-            address: address.to_owned(),
-            token: admin::token(&setup.settings)?,
-            agent: agent.into(),
-        })
+        Instance::new(
+            &config.admin.bind,
+            Duration::from_millis(config.limits.reload_ms),
+            setup,
+        )
     }
 }
 
 /// Returns an address without `http://` and what follows it.
-fn without_scheme(text: &str) -> Result<String, String> {
+pub(crate) fn without_scheme(text: &str) -> Result<String, String> {
     if text.starts_with("https://") {
         return Err("the admin listener does not speak TLS itself; give the address of a tunnel to it".to_owned());
     }
@@ -83,6 +71,22 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
+    /// Names an instance by its admin address, by default the usual one. `deadline` is that which the instance has for its answer.
+    pub(crate) fn new(address: &str, deadline: Duration, setup: &CommandSetup) -> Result<Self, Failure> {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(deadline + MARGIN))
+            .proxy(None)
+            .build();
+        Ok(Self {
+            address: if address.is_empty() { DEFAULT_ADDRESS } else { address }.to_owned(),
+            token: admin::token(&setup.settings)?,
+            agent: agent.into(),
+        })
+    }
+
     /// Returns its address.
     pub(crate) fn address(&self) -> &str {
         &self.address
@@ -90,7 +94,15 @@ impl Instance {
 
     /// Returns the answer to a query. `path` is that below `/admin/v1/`.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.get_after(path, None)
+    }
+
+    /// Returns the part of a list that follows a name, or the first part.
+    pub(crate) fn get_after(&self, path: &str, after: Option<&str>) -> Result<Value, Failure> {
         let mut request = self.agent.get(self.url(path));
+        if let Some(after) = after {
+            request = request.query("after", after);
+        }
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -124,7 +136,7 @@ impl Instance {
         let json: Option<Value> = serde_json::from_str(&text).ok();
         match (status, json) {
             // A service that is not ready answers a query about its health with 503.
-            (200, Some(answer)) if answer.is_object() => Ok(answer),
+            (200 | 201, Some(answer)) if answer.is_object() => Ok(answer),
             (401 | 403, _) => Err(Failure::Wrong(format!(
                 "{address} requires another token: give it in HOTPLATE_ADMIN__TOKEN, or in a file with `--token-file`"
             ))),

@@ -9,6 +9,9 @@ use hotplate::site::Site;
 /// Names that a sentence spells out.
 const SPELT_OUT: usize = 3;
 
+/// Names of a sample that a line spells out.
+const SAMPLE_SPELT_OUT: usize = 10;
+
 /// Returns names for a sentence: `a.html, b.html, c.html and 4 more`.
 pub(crate) fn list(site: &Site, names: &[TemplateName]) -> String {
     list_of(site, names, names.len())
@@ -20,6 +23,11 @@ pub(crate) fn list_of(site: &Site, names: &[TemplateName], count: usize) -> Stri
         true => self::count(count, "template"),
         false => enumeration_of(names.iter().map(|name| site.shown(name)), SPELT_OUT, count),
     }
+}
+
+/// Returns `count` names, of which only some are known, for a sentence.
+pub(crate) fn sample(names: &[&str], count: usize) -> String {
+    enumeration_of(names.iter(), SAMPLE_SPELT_OUT, count)
 }
 
 /// Returns an enumeration that spells out at most the given number of items.

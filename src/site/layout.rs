@@ -9,9 +9,26 @@ use hotplate_actors::template::{JINJA_EXTENSIONS, spellings};
 /// The prefix of names of data, so that `data/a.json` and `templates/a.json` have different names.
 pub(super) const DATA_PREFIX: &str = "data:";
 
-/// Returns true for a name of data.
+/// The prefix of names of samples, which are contexts for checks and previews.
+pub(super) const SAMPLE_PREFIX: &str = "sample:";
+
+/// The prefix of names of JSON Schemas of contexts.
+pub(super) const SCHEMA_PREFIX: &str = "schema:";
+
+/// The directories of samples and schemas below that of the site.
+pub(super) const SAMPLES: &str = "samples";
+pub(super) const SCHEMAS: &str = "schemas";
+
+/// Returns true for a name of data: that of pages, samples and schemas.
 pub(super) fn is_data(name: &str) -> bool {
-    name.starts_with(DATA_PREFIX) && name.ends_with(".json")
+    let prefixes = [DATA_PREFIX, SAMPLE_PREFIX, SCHEMA_PREFIX];
+    name.ends_with(".json") && prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Returns true for the name of a sample or a schema.
+pub(super) fn is_contract_text(name: &TemplateName) -> bool {
+    let prefixes = [SAMPLE_PREFIX, SCHEMA_PREFIX];
+    is_data(name.as_str()) && prefixes.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
 /// Returns true for the name of a partial: some folder in it begins with `_` or is `partials`.
@@ -71,17 +88,34 @@ fn in_jinja(output: TemplateName) -> impl Iterator<Item = TemplateName> {
 /// Returns the names of the data of an entry, each to be merged over the one before: the data of all entries, of all entries with the same
 /// stem, and of this entry alone.
 pub(super) fn data_of(entry: &TemplateName) -> Vec<TemplateName> {
-    // The data of `a.html.j2` is that of `a.html`.
+    let names = std::iter::once("_all").chain(stem_and_name(entry));
+    named(DATA_PREFIX, names)
+}
+
+/// Returns the names of the samples of an entry, each to be merged over the one before and over its data.
+pub(super) fn samples_of(entry: &TemplateName) -> Vec<TemplateName> {
+    named(SAMPLE_PREFIX, stem_and_name(entry))
+}
+
+/// Returns the names of the schemas of an entry. The last one that exists counts.
+pub(super) fn schemas_of(entry: &TemplateName) -> Vec<TemplateName> {
+    named(SCHEMA_PREFIX, stem_and_name(entry))
+}
+
+/// Returns the name of the output of an entry without and with its extension: the data of `a.html.j2` is that of `a.html`.
+fn stem_and_name(entry: &TemplateName) -> [&str; 2] {
     let output = entry.output_name();
     let file = output.rfind('/').map_or(0, |slash| slash + 1);
-    let stem = match output[file..].rfind('.') {
-        Some(dot) => &output[..file + dot],
-        None => output,
-    };
-    let mut names = vec!["_all"];
-    names.extend([stem, output]);
+    match output[file..].rfind('.') {
+        Some(dot) => [&output[..file + dot], output],
+        None => [output, output],
+    }
+}
+
+fn named<'n>(prefix: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<TemplateName> {
+    let mut names: Vec<&str> = names.into_iter().collect();
     names.dedup();
-    let name = |name: &str| TemplateName::new(&format!("{DATA_PREFIX}{name}.json")).ok();
+    let name = |name: &str| TemplateName::new(&format!("{prefix}{name}.json")).ok();
     names.into_iter().filter_map(name).collect()
 }
 
@@ -134,9 +168,14 @@ pub(super) fn as_name(directory: &Path) -> String {
 
 /// Returns the file of the data with this name, below the directory of the data. Names of templates have no such file.
 pub(super) fn shown(name: &TemplateName, directory: &str) -> Option<TemplateName> {
-    let file = name
-        .as_str()
-        .strip_prefix(DATA_PREFIX)
+    let directories = [
+        (DATA_PREFIX, directory),
+        (SAMPLE_PREFIX, SAMPLES),
+        (SCHEMA_PREFIX, SCHEMAS),
+    ];
+    let (directory, file) = directories
+        .into_iter()
+        .find_map(|(prefix, directory)| Some((directory, name.as_str().strip_prefix(prefix)?)))
         .filter(|_| is_data(name.as_str()))?;
     // No name begins with a dot, so a hidden directory is left out.
     let name = TemplateName::new(&format!("{directory}/{file}"));

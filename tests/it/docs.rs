@@ -28,11 +28,12 @@ const NAMING: [(&str, &str); 8] = [
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "init",
     "dev",
     "serve",
     "check",
+    "preview",
     "render",
     "graph",
     "watch",

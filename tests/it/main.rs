@@ -48,6 +48,8 @@ mod pace;
 #[cfg(feature = "cli")]
 mod plain;
 #[cfg(feature = "cli")]
+mod preview;
+#[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
 mod serve;

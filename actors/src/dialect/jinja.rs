@@ -13,6 +13,7 @@ mod parser;
 
 mod compile;
 mod program;
+mod reads;
 mod unit;
 
 mod chance;

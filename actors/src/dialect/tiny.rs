@@ -13,6 +13,7 @@ mod lint;
 mod path;
 mod piece;
 mod program;
+mod reads;
 mod scan;
 mod tag;
 mod unit;

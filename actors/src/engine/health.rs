@@ -28,6 +28,11 @@ impl Entries {
         Self(Arc::new(is_entry))
     }
 
+    /// Returns true if visitors request the template.
+    pub(crate) fn has(&self, name: &TemplateName) -> bool {
+        (self.0)(name)
+    }
+
     /// Returns a sentence if there are entries and all are broken. Mostly the first entry settles it.
     fn none_served(&self, snapshot: &Snapshot) -> Option<String> {
         let mut broken = 0_usize;

@@ -9,9 +9,10 @@ use actix::{Actor, AsyncContext};
 
 use super::control::ControlState;
 use super::storing::{self, Storing};
-use super::{ActorEntry, Actors, Grapher, Registry, StartError, hang_policy};
+use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, hang_policy};
 use crate::accepted::AcceptedState;
 use crate::compiler::{self, Cache, Compiler, FirstBatches};
+use crate::contract::Checks;
 use crate::counters::Recorder;
 use crate::graph;
 use crate::graph::plan::Graph;
@@ -79,18 +80,41 @@ impl ControlState {
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
         let empty_graph = graph;
+        let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
+        // The batches of all loaders may be in flight at once, and one is checked.
+        let queue = compiler::jobs_in_flight(limits.compile_threads).saturating_mul(plan.loaders.len()) + 1;
+        let compilers = Pool::start(
+            "hotplate-compile",
+            limits.compile_threads,
+            queue,
+            Some(hang_policy.clone()),
+        )?;
+        let checks = Checks {
+            contract: Arc::new(plan.contract),
+            samples: Arc::new(plan.samples),
+            limits: Arc::clone(&limits),
+        };
         let graph = graph::GraphConfig {
-            accepted,
+            accepted: accepted.clone(),
             registry: registry.recipient(),
+            checks: Some(checks.clone()).filter(|checks| checks.contract.is_any(&checks.samples)),
+            pool: compilers.clone(),
         };
         let graph: ActorEntry<Grapher> = start(graph, child(ActorKind::Graph, 0), &faults);
-        let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
-        // The batches of all loaders may be in flight at once.
-        let queue = compiler::jobs_in_flight(limits.compile_threads).saturating_mul(plan.loaders.len());
-        let compilers = Pool::start("hotplate-compile", limits.compile_threads, queue, Some(hang_policy))?;
+        let cache = Arc::new(Cache::new(limits.compile_cache_bytes));
+        let previews = Previews {
+            accepted,
+            dialects: plan.dialects.clone(),
+            cache: Arc::clone(&cache),
+            limits: Arc::clone(&limits),
+            entries: plan.entries,
+            checks,
+            hang_policy,
+            pool: Arc::default(),
+        };
         let compiler_config = compiler::CompilerConfig {
             dialects: plan.dialects,
-            cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
+            cache,
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
             recorder: Arc::clone(&recorder),
@@ -168,6 +192,7 @@ impl ControlState {
             loader_workers: loader_workers.into(),
             compilers,
             store,
+            previews,
             faults,
         })
     }

@@ -21,7 +21,7 @@ use super::faults::{FaultFinder, SuggestionCache, faults_of_broken};
 use super::hold::Hold;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::dialect::{
-    CallKind, Formatter, FormatterError, FormatterUse, Formatters, Member, Members, TemplateId, Unit,
+    CallKind, Closure, Formatter, FormatterError, FormatterUse, Formatters, Member, Members, TemplateId, Unit,
 };
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
@@ -57,6 +57,11 @@ pub struct Graph {
     bad: IdSet,
     /// The templates that an operator rolled back. Their texts are in effect in place of those of the loaders.
     pub(super) hold: Hold,
+    /// The entries that break their contract. Their faults are among `faults`.
+    violating: IdSet,
+    /// The warnings about the contract of each entry, and about required templates.
+    warned: Chunks<Arc<[Diagnostic]>>,
+    warned_of_required: Arc<[Diagnostic]>,
 }
 
 /// The number of templates that the message about a cycle lists.
@@ -84,6 +89,9 @@ impl Graph {
             broken: BrokenTexts::default(),
             bad: IdSet::default(),
             hold: Hold::default(),
+            violating: IdSet::default(),
+            warned: Chunks::default(),
+            warned_of_required: Arc::new([]),
         }
     }
 
@@ -131,6 +139,11 @@ impl Graph {
             true => IdSet::default(),
             false => self.decide(uncertain),
         };
+        self.reviewed(reviewed)
+    }
+
+    /// Returns the plan of the present texts. `reviewed` are the templates that may be bad for a new reason.
+    pub(crate) fn reviewed(&mut self, reviewed: IdSet) -> Plan {
         if !self.view.is_of(&self.names, &self.bad) {
             Arc::make_mut(&mut self.view).describe(&self.names, &self.bad);
         }
@@ -156,6 +169,29 @@ impl Graph {
         let (dependents, _) = self.callers.backwards(vec![id]);
         let names = dependents[1..].iter().filter_map(|id| self.names.name(*id));
         names.cloned().collect()
+    }
+
+    /// Returns templates and all that reach them by calls or companions.
+    pub(crate) fn reached_from(&self, names: impl IntoIterator<Item = TemplateName>) -> IdSet {
+        let ids = names.into_iter().filter_map(|name| self.names.get(name.as_str()));
+        self.callers.backwards(ids.collect()).1
+    }
+
+    /// Returns the loader whose text a name has, and that text.
+    pub(crate) fn provider(&self, name: &TemplateName) -> Option<(LoaderId, &CompiledText)> {
+        let id = self.names.get(name.as_str())?;
+        let mut loaders = self.loaders.iter();
+        loaders.find_map(|(loader, texts)| Some((*loader, &**texts.get(id)?)))
+    }
+
+    /// Returns the name of a template.
+    pub(crate) fn name(&self, id: TemplateId) -> Option<&TemplateName> {
+        self.names.name(id)
+    }
+
+    /// Returns the faults of a text by itself.
+    pub(crate) fn faults_of(&self, name: &TemplateName) -> Option<Arc<[Diagnostic]>> {
+        self.faults.of(self.names.get(name.as_str())?, &self.view)
     }
 
     /// Returns every call as (caller, callee, true if the callee is defined), each pair once.
@@ -204,11 +240,6 @@ impl Graph {
     /// Returns the id of a name.
     pub(super) fn id_of(&mut self, name: &TemplateName) -> TemplateId {
         self.names.id_of(name)
-    }
-
-    /// Returns the name of an id.
-    pub(super) fn name(&self, id: TemplateId) -> Option<&TemplateName> {
-        self.names.name(id)
     }
 
     /// Returns the newest texts that did not compile.
@@ -352,6 +383,8 @@ impl Graph {
     fn remove(&mut self, id: TemplateId) {
         self.defined.remove(id);
         self.bad.remove(id);
+        self.violating.remove(id);
+        self.warned.set(id, None);
         self.faults.clear(id);
         self.broken.set(id, None);
         if let Some(before) = self.view.shared(id) {
@@ -396,6 +429,8 @@ impl Graph {
             let (Some(name), Some(text)) = (names.name(*id), effective_text(&self.hold, &self.loaders, *id)) else {
                 continue;
             };
+            // Whether it breaks its contract is decided again.
+            self.violating.remove(*id);
             let unit = match &**text {
                 CompiledText::Unit { unit, .. } => unit,
                 CompiledText::Broken { diagnostics, .. } => {
@@ -448,6 +483,73 @@ impl Graph {
         let fault = Diagnostic::error("extends-cycle", message).help("take one of these `extends` out");
         let text = self.view.member(id)?.unit.text();
         Some(fault.in_template(name).at_span(text, span))
+    }
+
+    /// Gives entries the faults of their contract, or takes them away. Returns the templates whose status was decided again.
+    pub(super) fn set_violations(
+        &mut self,
+        violations: impl Iterator<Item = (TemplateId, Option<Arc<[Diagnostic]>>)>,
+    ) -> IdSet {
+        let mut uncertain = Vec::new();
+        for (id, faults) in violations {
+            match faults.is_some() {
+                true => _ = self.violating.insert(id),
+                false => _ = self.violating.remove(id),
+            }
+            self.faults.set(id, TextFaults::Listed(faults.unwrap_or_default()));
+            uncertain.push(id);
+        }
+        match uncertain.is_empty() {
+            true => IdSet::default(),
+            false => self.decide(uncertain),
+        }
+    }
+
+    pub(super) fn violating(&self) -> &IdSet {
+        &self.violating
+    }
+
+    /// Sets the warnings about the contract of an entry.
+    pub(super) fn warn(&mut self, id: TemplateId, warnings: Vec<Diagnostic>) {
+        self.warned.set(id, (!warnings.is_empty()).then(|| warnings.into()));
+    }
+
+    /// Sets the warnings about required templates.
+    pub(super) fn warn_of_required(&mut self, warnings: Vec<Diagnostic>) {
+        self.warned_of_required = warnings.into();
+    }
+
+    /// Returns the warnings about the contract.
+    pub(crate) fn contract_warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        let of_entries = self.warned.iter().flat_map(|(_, warnings)| warnings.iter());
+        self.warned_of_required.iter().chain(of_entries)
+    }
+
+    pub(super) fn is_good(&self, id: TemplateId) -> bool {
+        self.defined.contains(id) && !self.bad.contains(id)
+    }
+
+    pub(super) fn defined_ids(&self) -> &IdSet {
+        &self.defined
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.names
+    }
+
+    pub(super) fn id(&self, name: &TemplateName) -> Option<TemplateId> {
+        self.names.get(name.as_str())
+    }
+
+    /// Returns the closure of the newest text of a template, with its name.
+    pub(super) fn closure(&self, id: TemplateId) -> Option<(TemplateName, Closure<'_>)> {
+        let closure = self.view.closure(id)?;
+        Some((closure.top().name.clone(), closure))
+    }
+
+    /// Returns the first fault of a text by itself.
+    pub(super) fn first_fault(&self, id: TemplateId) -> Option<Diagnostic> {
+        self.faults.of(id, &self.view)?.first().cloned()
     }
 
     /// Returns true if a template is certainly good: it was not bad, has no fault, and calls nothing bad.

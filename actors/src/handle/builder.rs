@@ -7,8 +7,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::Hotplate;
 use crate::audit::AuditOptions;
+use crate::contract::{Contract, ContractPolicy};
 use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan};
@@ -18,6 +21,7 @@ use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
+use crate::samples::{SampleSource, Samples};
 use crate::store::StoreOptions;
 use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
@@ -38,6 +42,8 @@ pub struct Builder {
     stubs: Vec<String>,
     companions: Companions,
     entries: Entries,
+    samples: Samples,
+    contract: Contract,
     limits: Limits,
     on_failure: OnFailure,
     stand_in: Option<(String, bool)>,
@@ -70,6 +76,8 @@ impl Builder {
             stubs: Vec::new(),
             companions: Companions::default(),
             entries: Entries::default(),
+            samples: Samples::default(),
+            contract: Contract::default(),
             limits: Limits::default(),
             on_failure: OnFailure::default(),
             stand_in: None,
@@ -244,6 +252,114 @@ impl Builder {
         self
     }
 
+    /// Adds a sample of the context of an entry, with which [previews](Hotplate::preview) and contracts render it. A later sample replaces an
+    /// earlier one. A name that is not valid for a template has no effect, and neither has data that does not serialize to JSON.
+    ///
+    /// ```
+    /// use hotplate_actors::Hotplate;
+    ///
+    /// let builder = Hotplate::builder().sample("hello.html", &serde_json::json!({ "name": "World" }));
+    /// ```
+    pub fn sample<T: Serialize + ?Sized>(mut self, entry: &str, sample: &T) -> Self {
+        if let (Ok(entry), Ok(sample)) = (TemplateName::new(entry), serde_json::to_value(sample)) {
+            self.samples.register(entry, sample);
+        }
+        self
+    }
+
+    /// Adds a source of samples for entries that have no [sample](Builder::sample) in code.
+    pub fn samples(mut self, source: impl SampleSource) -> Self {
+        self.samples.add(source);
+        self
+    }
+
+    /// Adds templates that have to exist. If one of them does not, a batch is refused, also the first one, unless the
+    /// [policy](Builder::contract_policy) is to warn. A name that is not valid for a template has no effect.
+    pub fn required<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        let names = names
+            .into_iter()
+            .filter_map(|name| TemplateName::new(name.as_ref()).ok());
+        names.for_each(|name| self.contract.require(name));
+        self
+    }
+
+    /// Sets the JSON Schema of the context of an entry. The entry, and the templates that it calls, may read only what the schema has: an edit
+    /// that reads another field is treated by the [policy](Builder::contract_policy). References to other documents are never fetched.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader};
+    ///
+    /// let schema = serde_json::json!({ "type": "object", "properties": { "name": { "type": "string" } } });
+    /// let hello = MemoryLoader::of([("hello.html", "Hello {nmae}!")])?;
+    /// let hotplate = Hotplate::builder().loader(hello).schema("hello.html", schema).start()?;
+    /// assert_eq!(hotplate.diagnostics()[0].help.as_deref(), Some("did you mean `name`?"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn schema(mut self, entry: &str, schema: serde_json::Value) -> Self {
+        if let Ok(entry) = TemplateName::new(entry) {
+            self.contract.schema(entry, schema);
+        }
+        self
+    }
+
+    /// Sets the schema of the context of an entry to that of the type with which the program renders it.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader};
+    ///
+    /// #[derive(serde::Serialize, schemars::JsonSchema)]
+    /// struct Page { name: String }
+    ///
+    /// let hello = MemoryLoader::of([("hello.html", "Hello {nmae}!")])?;
+    /// let hotplate = Hotplate::builder().loader(hello).contract::<Page>("hello.html").start()?;
+    /// assert_eq!(hotplate.diagnostics()[0].code, "contract-missing-field");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "contract")]
+    pub fn contract<T: schemars::JsonSchema>(self, entry: &str) -> Self {
+        let generator = schemars::generate::SchemaSettings::draft2020_12()
+            .for_serialize()
+            .into_generator();
+        let schema = generator.into_root_schema_for::<T>();
+        self.schema(entry, schema.into())
+    }
+
+    /// Sets the names of the texts that may be the schema of an entry; the last one that exists counts. `is_text` returns true for the name of
+    /// any schema or sample.
+    #[doc(hidden)]
+    pub fn contract_texts(
+        mut self,
+        schemas: impl Fn(&TemplateName) -> Vec<TemplateName> + Send + Sync + 'static,
+        is_text: impl Fn(&TemplateName) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.contract.schema_names(schemas);
+        self.contract.contract_texts(is_text);
+        self
+    }
+
+    /// Sets the treatment of entries that break their contract. The default is [`ContractPolicy::RefuseEntry`].
+    pub fn contract_policy(mut self, policy: ContractPolicy) -> Self {
+        self.contract.set_policy(policy);
+        self
+    }
+
+    /// Refuses no batch because of its contract, so that a check finds all violations at once.
+    #[doc(hidden)]
+    pub fn contract_only_reports(mut self) -> Self {
+        self.contract.only_report();
+        self
+    }
+
+    /// Sets the treatment of some entries by name, such as those of one root; `None` leaves the [policy](Builder::contract_policy) of all. If
+    /// this is called several times, the first function that returns a policy decides.
+    pub fn contract_policy_for(
+        mut self,
+        choose: impl Fn(&TemplateName) -> Option<ContractPolicy> + Send + Sync + 'static,
+    ) -> Self {
+        self.contract.choose_policy(choose);
+        self
+    }
+
     /// Sets the limits.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -406,6 +522,8 @@ impl Builder {
             formatters,
             companions: self.companions,
             entries: self.entries,
+            samples: self.samples,
+            contract: self.contract,
             limits: self.limits,
             on_failure: self.on_failure,
             stand_in: StandIn { template, optional },

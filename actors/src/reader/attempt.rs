@@ -7,6 +7,7 @@ use super::workspace::Workspace;
 use super::{ContextSource, Reader, RenderFailure, RenderOptions};
 use crate::budget::Budget;
 use crate::dialect::{Body, Closure, Escape, Frame};
+use crate::limits::Limits;
 use crate::supervision::contain;
 
 /// The budget of one attempt to render.
@@ -56,27 +57,38 @@ impl Reader {
         source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<String, RenderFailure> {
-        let limits = &*self.shared.limits;
-        if options.deadline.is_some() || options.cancel.is_some() {
-            budget.check(Instant::now()).map_err(RenderFailure::ended_by_caller)?;
-        }
-        let top = closure.top();
-        Workspace::with(|arena, room| {
-            let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
-            let mut frame = Frame::writing_to(body, budget, Escape::of(&top.name), options.missing);
-            // Catches panics of the program's `Serialize` implementations and dialects. Panics of formatters are caught where formatters
-            // are called.
-            let rendered = contain(|| {
-                let context = source.build(closure, arena, limits)?;
-                Ok(top.unit.render(closure, &context, &mut frame)?)
-            });
-            let result = match rendered {
-                Ok(Ok(())) => Ok(frame.body.to_text()),
-                Ok(Err(failure)) => Err(failure),
-                Err(said) => Err(panicked(&said, &top.name)),
-            };
-            *room = frame.body.into_room();
-            result
-        })
+        render_closure(&self.shared.limits, budget, closure, source, options)
     }
+}
+
+/// Renders one closure within a budget.
+#[inline]
+pub(super) fn render_closure(
+    limits: &Limits,
+    budget: &mut Budget,
+    closure: &Closure<'_>,
+    source: &(impl ContextSource + ?Sized),
+    options: &RenderOptions,
+) -> Result<String, RenderFailure> {
+    if options.deadline.is_some() || options.cancel.is_some() {
+        budget.check(Instant::now()).map_err(RenderFailure::ended_by_caller)?;
+    }
+    let top = closure.top();
+    Workspace::with(|arena, room| {
+        let body = Body::within(std::mem::take(room), budget.output_bytes, 0);
+        let mut frame = Frame::writing_to(body, budget, Escape::of(&top.name), options.missing);
+        // Catches panics of the program's `Serialize` implementations and dialects. Panics of formatters are caught where formatters
+        // are called.
+        let rendered = contain(|| {
+            let context = source.build(closure, arena, limits)?;
+            Ok(top.unit.render(closure, &context, &mut frame)?)
+        });
+        let result = match rendered {
+            Ok(Ok(())) => Ok(frame.body.to_text()),
+            Ok(Err(failure)) => Err(failure),
+            Err(said) => Err(panicked(&said, &top.name)),
+        };
+        *room = frame.body.into_room();
+        result
+    })
 }

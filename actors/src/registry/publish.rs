@@ -56,10 +56,7 @@ pub enum Refusal {
 /// Computes the next version: a pure function whose cost is that of the plan.
 #[must_use]
 pub fn publish(state: &RegistryState, plan: &Plan, limits: &Limits) -> Decision {
-    let limit = limits.templates.min(u32::MAX as usize);
-    let templates = plan.names.len();
-    if templates > limit {
-        let reason = Refusal::TooManyTemplates { templates, limit };
+    if let Err(reason) = check_size(plan, limits) {
         return Decision::Refused { reason };
     }
     if state.content().has(&plan.newest) {
@@ -67,4 +64,14 @@ pub fn publish(state: &RegistryState, plan: &Plan, limits: &Limits) -> Decision 
     }
     let (state, report, effects) = state.publish(state.planned(plan), limits);
     Decision::Published { state, report, effects }
+}
+
+/// Checks that a plan does not have too many names.
+pub(crate) fn check_size(plan: &Plan, limits: &Limits) -> Result<(), Refusal> {
+    let limit = limits.templates.min(u32::MAX as usize);
+    let templates = plan.names.len();
+    match templates > limit {
+        true => Err(Refusal::TooManyTemplates { templates, limit }),
+        false => Ok(()),
+    }
 }

@@ -205,6 +205,21 @@ impl RegistryState {
         self.history_bytes
     }
 
+    /// Returns the snapshot and the report that a plan would lead to. The snapshot shares nothing that renders write with the one that is
+    /// served, and keeps no earlier version.
+    pub(crate) fn preview(&self, plan: &Plan, limits: &Limits) -> (Arc<Snapshot>, Report) {
+        let limits = Limits {
+            history_versions: 0,
+            last_good_templates: 0,
+            ..limits.clone()
+        };
+        let mut before = self.clone();
+        before.shared = SnapshotShared::new(self.shared.without_good());
+        before.former = LastGoodVersions::default();
+        let (next, report, _) = before.publish(before.planned(plan), &limits);
+        (next.snapshot, report)
+    }
+
     /// Returns the bytes of the compiled texts that these templates have now and will no longer have.
     fn bytes_replaced(&self, texts: &[TemplateId]) -> u64 {
         let was = &self.content().view;

@@ -14,6 +14,7 @@ use crate::cause::Cause;
 use crate::counters::Recorder;
 use crate::events::EventBus;
 use crate::fault_log::{FaultLog, Wording};
+use crate::graph::contracts::ContractOutcome;
 use crate::graph::plan::Graph;
 use crate::graph::{CONFLICTS_MAX, publish};
 use crate::protocol::messages::{BatchOutcome, CommandOptions, Compiled, Resume, RollBack, RolledBack};
@@ -84,7 +85,9 @@ impl Accepting {
             meanwhile(registry, number).await;
             Ok::<_, std::convert::Infallible>(registry.serve(batch).await)
         };
-        let publishing = publish(std::slice::from_ref(&compiled), || self.accepted.draft(), send);
+        let check = async |graph| Ok((graph, ContractOutcome::default()));
+        let draft = || self.accepted.draft();
+        let publishing = publish(std::slice::from_ref(&compiled), draft, check, send);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime");

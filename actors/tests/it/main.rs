@@ -4,6 +4,7 @@ mod against_the_crate;
 #[cfg(target_os = "linux")]
 mod burst;
 mod chaos;
+mod contract;
 mod dialect;
 mod differential;
 mod edits;
@@ -16,6 +17,7 @@ mod isolation;
 mod jinja;
 mod mistyped;
 mod layers;
+mod preview;
 mod promises;
 mod same_as_the_crate;
 mod scopes;

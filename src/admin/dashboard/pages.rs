@@ -31,7 +31,7 @@ pub(super) struct PageQuery {
     /// The text to search for.
     q: Option<String>,
     /// The template to show.
-    at: Option<String>,
+    pub(super) at: Option<String>,
     /// The version to compare with.
     with: Option<u64>,
 }
@@ -46,20 +46,23 @@ macro_rules! known {
         }
     };
 }
+pub(super) use known;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum DashboardTab {
+pub(super) enum DashboardTab {
     Overview,
     Versions,
+    Previews,
     Templates,
     None,
 }
 
-fn frame(state: &AdminState, title: &str, tab: DashboardTab, query: &PageQuery) -> Frame {
+pub(super) fn frame(state: &AdminState, title: &str, tab: DashboardTab, query: &PageQuery) -> Frame {
     Frame {
         title: title.to_owned(),
         overview: tab == DashboardTab::Overview,
         versions: tab == DashboardTab::Versions,
+        previews: tab == DashboardTab::Previews,
         templates: tab == DashboardTab::Templates,
         signed_in: state.access.needs_token() && tab != DashboardTab::None,
         live: tab != DashboardTab::None,

@@ -103,7 +103,7 @@ struct TemplateDiff {
 }
 
 #[derive(Debug, Serialize)]
-struct DiffLine {
+pub(super) struct DiffLine {
     /// `add`, `del`, `at` or `same`.
     kind: &'static str,
     text: String,
@@ -111,6 +111,29 @@ struct DiffLine {
 
 /// Lines of the difference of one template.
 const LINES: usize = 200;
+
+/// Returns the first lines of a difference in the unified format, and true if there are more.
+pub(super) fn lines(unified: &str) -> (Vec<DiffLine>, bool) {
+    let all = unified
+        .lines()
+        .filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
+    let line = |line: &str| {
+        let kind = match line.as_bytes().first() {
+            Some(b'+') => "add",
+            Some(b'-') => "del",
+            Some(b'@') => "at",
+            _ => "same",
+        };
+        DiffLine {
+            kind,
+            text: line.to_owned(),
+        }
+    };
+    let mut lines: Vec<DiffLine> = all.take(LINES + 1).map(line).collect();
+    let cut = lines.len() > LINES;
+    lines.truncate(LINES);
+    (lines, cut)
+}
 
 impl Compared {
     pub(super) fn of(diff: DiffAnswer) -> Self {
@@ -125,25 +148,7 @@ impl Compared {
 
 impl TemplateDiff {
     fn of(changed: ChangedTemplate) -> Self {
-        let unified = changed.unified.unwrap_or_default();
-        let all = unified
-            .lines()
-            .filter(|line| !line.starts_with("--- ") && !line.starts_with("+++ "));
-        let line = |line: &str| {
-            let kind = match line.as_bytes().first() {
-                Some(b'+') => "add",
-                Some(b'-') => "del",
-                Some(b'@') => "at",
-                _ => "same",
-            };
-            DiffLine {
-                kind,
-                text: line.to_owned(),
-            }
-        };
-        let mut lines: Vec<DiffLine> = all.take(LINES + 1).map(line).collect();
-        let cut = lines.len() > LINES;
-        lines.truncate(LINES);
+        let (lines, cut) = lines(&changed.unified.unwrap_or_default());
         let status = |side: &Option<SideAnswer>| side.as_ref().map(|side| side.standing);
         let (before, after) = (status(&changed.before), status(&changed.after));
         let change = before.zip(after).filter(|(before, after)| before != after);

@@ -28,6 +28,7 @@ pub(super) fn all() -> Vec<Key> {
     section("admin.limits", admin_limits());
     section("log", log());
     section("templates", templates());
+    section("contract", contract());
     section("files", files());
     section("store", store());
     section("audit", audit());
@@ -158,6 +159,10 @@ fn admin_limits() -> Vec<Key> {
             "Bytes of these answers. Beyond, the oldest ones are dropped, and a command that is sent again is executed again. The newest \
              answer stays."),
         key("idempotency_ms", milliseconds(1, 7 * DAY), "Time that these answers are kept."),
+        key("preview_body_bytes", bytes(1, 4 * GIB), "Largest body of a request for a preview."),
+        key("previews", count(1, 100_000), "Previews that are kept. One more drops the oldest."),
+        key("previews_bytes", bytes(0, TIB), "Bytes of memory that these previews take. Beyond, the oldest are dropped. The newest stays."),
+        key("preview_ms", milliseconds(1, 30 * DAY), "Time that a preview is kept."),
         key("sessions", count(1, 1_000_000), "Sessions of the dashboard at once. One more ends the oldest."),
         key("session_ms", milliseconds(1_000, 30 * DAY), "Time after which a session of the dashboard ends."),
     ]);
@@ -175,6 +180,17 @@ fn log() -> Vec<Key> {
         key("queue_bytes", bytes(4_096, GIB),
             "Bytes of the log, and as many of stdout, that wait for a slow reader while a command serves. Further lines are dropped and \
              counted, and a line says how many are missing."),
+    ]
+}
+
+fn contract() -> Vec<Key> {
+    vec![
+        key("policy", Kind::Choice(&["warn", "refuse-entry", "refuse-batch"]),
+            "Treatment of a page that reads a field that its schema (`schemas/`) does not have, or fails with its sample (`samples/`): publish \
+             it with a warning, keep its last good version, or refuse everything that was edited with it."),
+        key("required", Kind::List,
+            "Templates that have to exist, for example [\"index.html\"]. Without one of them nothing is published, also at the start, unless \
+             `policy` is \"warn\"."),
     ]
 }
 
@@ -302,6 +318,13 @@ fn limits() -> Vec<Key> {
             "Bytes of these errors. Beyond, the errors of the template that failed longest ago are dropped."),
         key("logged_faults", count(1, 1_000_000),
             "Errors in templates that are logged within ten seconds. Further ones are counted in one line."),
+        key("preview_bytes", bytes(1, 16 * GIB),
+            "Bytes of the texts of one preview, and as many of the outputs that its report keeps. A larger preview is refused, and further \
+             outputs are counted and not kept."),
+        key("preview_renders", count(0, 1_000_000), "Entries that one preview renders with their samples. Further ones are counted."),
+        key("preview_ms", milliseconds(0, HOUR), "Time after which a preview renders no further sample."),
+        key("contract_ms", milliseconds(0, HOUR),
+            "Time for checking the contract of the pages that one batch may have changed. Pages that are left are published with a warning."),
         key("hints", count(1, 100_000_000), "File events that wait in the queue of the watcher. When it is full, a full scan replaces them."),
         key("renders_in_flight", count(1, 1_000_000), "`Render` messages in flight. One more is answered `Busy`."),
         key("reloads_in_flight", count(1, 1_000_000), "`Reload` messages in flight. One more is answered `Busy`."),

@@ -87,6 +87,49 @@ fn answers_conform_to_the_document() {
     ask("get", &v1("versions"), &v1("versions"), "", 200);
     ask("post", &v1("resume"), &v1("resume"), "", 200);
 
+    let edits =
+        r#"{"edits":{"index.html":"{{ for x in y }}{x}{{ endfor }}","part/foot.html":"{{ if }}","warned.html":null}}"#;
+    ask("post", &v1("previews"), &v1("previews"), edits, 201);
+    ask(
+        "post",
+        &v1("previews"),
+        &v1("previews"),
+        r#"{"edits":{"../x.html":""}}"#,
+        422,
+    );
+    ask("get", &v1("previews"), &v1("previews"), "", 200);
+    let id = served.get_json("/admin/v1/previews")["previews"][0]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    for (id, status) in [(id.as_str(), 200), ("nothing", 404)] {
+        ask("get", &v1("previews/{id}"), &v1(&format!("previews/{id}")), "", status);
+        let render = &v1("previews/{id}/render/{name}");
+        for (data, name, expected) in [
+            (r#"{"y":[1]}"#, "index.html", status),
+            (r#"{"y":1}"#, "index.html", status.max(422)),
+            (r#"{"y":1}"#, "nothing.html", 404),
+        ] {
+            let expected = if status == 404 { 404 } else { expected };
+            let at = v1(&format!("previews/{id}/render/{name}"));
+            ask("post", render, &at, &format!(r#"{{"data":{data}}}"#), expected);
+            ask(
+                "get",
+                render,
+                &format!("{at}?data={}", data.replace('"', "%22")),
+                "",
+                expected,
+            );
+        }
+        ask(
+            "delete",
+            &v1("previews/{id}"),
+            &v1(&format!("previews/{id}")),
+            "",
+            status,
+        );
+    }
+
     let mut events = crate::wire::Events::listen(
         served.address(),
         "/admin/v1/events",

@@ -110,7 +110,10 @@ fn values(document: &Value, name: &str, schema: &Value) -> Vec<Value> {
         "filter" => json!("info"),
         "from" | "to" => json!(1),
         "depth" | "limit" => json!(2),
-        "content" | "full" => json!(true),
+        "content" | "full" | "complete" | "render" => json!(true),
+        "id" => json!("0123456789abcdef"),
+        "data" => json!("{}"),
+        "edits" => json!({"index.html": "new", "part/foot.html": null}),
         "standing" => json!("current"),
         "Idempotency-Key" => json!("key-1"),
         "Last-Event-ID" => json!("1-1"),
@@ -382,8 +385,24 @@ fn each_operation_answers_each_method() {
         // A key belongs to one request.
         let keys = valid.headers.iter_mut().filter(|(name, _)| name == "Idempotency-Key");
         keys.for_each(|(_, key)| *key = operation.path.into());
+        // A preview exists once it is made.
+        let made = || {
+            let edits = json!({ "edits": { "index.html": "new" } });
+            let made = served.post_json("/admin/v1/previews", &edits).json();
+            made["id"].as_str().expect("an id").to_owned()
+        };
+        let mut id = "0123456789abcdef".to_owned();
+        let mut name_preview = |target: &mut String| {
+            let new = made();
+            *target = target.replace(&id, &new);
+            id = new;
+        };
+        if operation.path.contains("{id}") {
+            name_preview(&mut valid.target);
+        }
         let answer = send(&served, &valid);
-        assert_eq!(answer.status, 200, "{valid:?}: {answer:?}");
+        let is_made = operation.path.ends_with("/previews") && operation.method == "POST";
+        assert_eq!(answer.status, if is_made { 201 } else { 200 }, "{valid:?}: {answer:?}");
         judge(&document, operation, &answer).unwrap_or_else(|wrong| panic!("{wrong}: {valid:?}: {answer:?}"));
         assert_eq!(
             operation.says["security"].is_array(),
@@ -391,6 +410,9 @@ fn each_operation_answers_each_method() {
             "{}",
             operation.path
         );
+        if operation.path.contains("{id}") && operation.method == "DELETE" {
+            name_preview(&mut valid.target);
+        }
         for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"] {
             let other = Request {
                 method: method.to_owned(),

@@ -208,6 +208,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             computes_names: self.computes_names,
             formatters: self.formatters.into(),
             warnings: std::sync::OnceLock::new(),
+            reads: std::sync::OnceLock::new(),
             warnings_max: 0,
         }
     }

@@ -9,7 +9,7 @@ use super::foreign::filter_help;
 use super::lint::lint_accepted;
 use super::program::{Key, Program};
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit, lists_bytes};
+use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, Reads, RenderError, Unit, lists_bytes};
 use crate::suggestion::suggestion;
 use crate::value::Value;
 
@@ -32,6 +32,8 @@ pub(super) struct JinjaUnit {
     /// The warnings, which are computed on the first request: most texts are compiled only to be rendered.
     pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
     pub(super) warnings_max: usize,
+    /// The reads, which are computed on the first request: most entries have no schema.
+    pub(super) reads: OnceLock<Reads>,
 }
 
 impl Unit for JinjaUnit {
@@ -66,6 +68,10 @@ impl Unit for JinjaUnit {
             }
         };
         Some(Diagnostic::error("unknown-filter", format!("there is no filter `{name}`")).help(help))
+    }
+
+    fn reads(&self) -> &Reads {
+        self.reads.get_or_init(|| super::reads::reads(self))
     }
 
     fn bytes(&self) -> usize {

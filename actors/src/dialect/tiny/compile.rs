@@ -44,6 +44,7 @@ pub(super) fn compile(text: &str, tokens: &[Token], limits: &Limits) -> TinyUnit
         calls: compiler.calls.into(),
         formatters: compiler.formatters.into(),
         warnings: OnceLock::new(),
+        reads: OnceLock::new(),
         warnings_max: limits.source_diagnostics,
     }
 }
@@ -317,7 +318,7 @@ fn slot(number: usize) -> u16 {
 
 /// Computes the lines and columns of ascending positions, in one pass over the text.
 #[derive(Default)]
-struct Spans<'t> {
+pub(super) struct Spans<'t> {
     text: &'t str,
     at: usize,
     line: u32,
@@ -325,7 +326,7 @@ struct Spans<'t> {
 }
 
 impl<'t> Spans<'t> {
-    fn new(text: &'t str) -> Self {
+    pub(super) fn new(text: &'t str) -> Self {
         Self {
             text,
             at: 0,
@@ -334,7 +335,7 @@ impl<'t> Spans<'t> {
         }
     }
 
-    fn span(&mut self, part: TextRange) -> Span {
+    pub(super) fn span(&mut self, part: TextRange) -> Span {
         let piece = part.of(self.text);
         let between = &self.text[self.at..piece.start];
         let lines = memchr::memchr_iter(b'\n', between.as_bytes()).count();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, RenderError, Unit, lists_bytes};
+use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, Reads, RenderError, Unit, lists_bytes};
 use crate::value::Value;
 
 use super::execute::execute;
@@ -30,6 +30,8 @@ pub(super) struct TinyUnit {
     /// The warnings, which are computed on the first request: most texts are compiled only to be rendered.
     pub(super) warnings: OnceLock<Box<[Diagnostic]>>,
     pub(super) warnings_max: usize,
+    /// The reads, which are computed on the first request: most entries have no schema.
+    pub(super) reads: OnceLock<Reads>,
 }
 
 impl Unit for TinyUnit {
@@ -48,6 +50,10 @@ impl Unit for TinyUnit {
     fn warnings(&self) -> &[Diagnostic] {
         self.warnings
             .get_or_init(|| lint_accepted(self.source(), self.warnings_max).into())
+    }
+
+    fn reads(&self) -> &Reads {
+        self.reads.get_or_init(|| super::reads::reads(self))
     }
 
     fn bytes(&self) -> usize {

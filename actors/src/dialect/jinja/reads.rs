@@ -1,0 +1,457 @@
+//! The paths that a text reads: a walk over its syntax tree with the variables that are set around each place.
+//!
+//! Values that filters, operators and calls make are unknown, and reads from an unknown value are left out: this analysis may miss a read,
+//! and does not report one that does not happen. It is called for texts with a schema only, so it parses the text again.
+
+use super::ast::{
+    Argument, Body, Expr, ExprKind, FilterCall, For, Literal, Macro, Postfix, PostfixKind, Statement, StatementKind,
+    Target,
+};
+use super::functions::Function;
+use super::lines::Lines;
+use super::parser::parse;
+use super::unit::JinjaUnit;
+use crate::dialect::Missing;
+use crate::dialect::reads::{BlockOfReads, Origin, Passed, Read, Reads};
+use crate::limits::Limits;
+
+/// Filters whose result has the items of the value.
+const KEEP_ITEMS: [&str; 10] = [
+    "sort",
+    "reverse",
+    "unique",
+    "list",
+    "select",
+    "reject",
+    "selectattr",
+    "rejectattr",
+    "slice",
+    "safe",
+];
+/// Variables and tested paths around one place, and variables of all calls. A text with more is not analysed, because its cost would grow with
+/// the square of its length.
+const VARIABLES_MAX: usize = 500;
+const PASSED_MAX: usize = 500_000;
+/// Names that stand for no value of the context.
+const RESERVED: [&str; 5] = ["loop", "self", "super", "caller", "varargs"];
+
+/// Returns the reads of a text.
+pub(super) fn reads(unit: &JinjaUnit) -> Reads {
+    // The text was within the limits when it was accepted, whatever they were.
+    let limits = Limits {
+        source_bytes: usize::MAX,
+        source_tags: usize::MAX,
+        source_nesting: usize::MAX,
+        ..Limits::default()
+    };
+    let text = unit.source();
+    let Ok(template) = parse(text, &limits) else {
+        return Reads::default();
+    };
+    let mut walk = Walk {
+        lines: Lines::new(text),
+        lenient: unit.missing == Missing::Lenient,
+        reads: Reads::default(),
+        variables: Vec::new(),
+        present: Vec::new(),
+        block: None,
+        next_call: 0,
+        variables_passed: 0,
+        is_too_large: false,
+    };
+    walk.body(&template.body);
+    match walk.is_too_large {
+        true => Reads::NONE,
+        false => walk.reads,
+    }
+}
+
+/// A path that was tested for presence: the value at which it begins, and its steps.
+type PresentPath = (Origin, Vec<Box<str>>);
+
+struct Walk<'u> {
+    lines: Lines<'u>,
+    lenient: bool,
+    reads: Reads,
+    /// The variables, the innermost last.
+    variables: Vec<(Box<str>, Origin)>,
+    /// The paths that are present here, because a condition around this place tests them.
+    present: Vec<PresentPath>,
+    block: Option<u32>,
+    /// The number of the next call of another template, in the order of the text.
+    next_call: usize,
+    variables_passed: usize,
+    is_too_large: bool,
+}
+
+impl<'t> Walk<'_> {
+    fn body(&mut self, body: &Body<'t>) {
+        for statement in body {
+            let many = self.variables.len().max(self.present.len());
+            self.is_too_large |= many > VARIABLES_MAX || self.variables_passed > PASSED_MAX;
+            if self.is_too_large {
+                return;
+            }
+            self.statement(statement);
+        }
+    }
+
+    /// Walks a body whose variables end with it.
+    fn scope(&mut self, body: &Body<'t>) {
+        let before = self.variables.len();
+        self.body(body);
+        self.variables.truncate(before);
+    }
+
+    fn statement(&mut self, statement: &Statement<'t>) {
+        match &statement.kind {
+            StatementKind::Text(_) | StatementKind::Break | StatementKind::Continue => {}
+            StatementKind::Output(value) | StatementKind::Do(value) => _ = self.value(value),
+            StatementKind::If { branches, otherwise } => {
+                let before = self.present.len();
+                for branch in branches {
+                    self.value(&branch.condition);
+                    let tested = self.present.len();
+                    self.tested(&branch.condition, true);
+                    self.body(&branch.body);
+                    self.present.truncate(tested);
+                    // The next branch runs only if this condition does not hold.
+                    self.tested(&branch.condition, false);
+                }
+                self.body(otherwise);
+                self.present.truncate(before);
+            }
+            StatementKind::For(parts) => self.each(parts),
+            StatementKind::Set { target, value } => {
+                let value = self.value(value);
+                self.bind(target, value);
+            }
+            StatementKind::SetBlock { target, filters, body } => {
+                self.scope(body);
+                self.filters(filters);
+                self.bind(target, Origin::Unknown);
+            }
+            StatementKind::With { assignments, body } => {
+                let before = self.variables.len();
+                for (target, value) in assignments {
+                    let value = self.value(value);
+                    self.bind(target, value);
+                }
+                self.body(body);
+                self.variables.truncate(before);
+            }
+            StatementKind::Filter { filters, body } => {
+                self.filters(filters);
+                self.scope(body);
+            }
+            StatementKind::Autoescape { enabled, body } => {
+                self.value(enabled);
+                self.scope(body);
+            }
+            StatementKind::Block(block) => {
+                let number = u32::try_from(self.reads.blocks.len()).unwrap_or(u32::MAX);
+                self.reads.blocks.push(BlockOfReads {
+                    name: block.name.text.into(),
+                    prints_parent: false,
+                });
+                let around = self.block.replace(number);
+                self.scope(&block.body);
+                self.block = around;
+            }
+            StatementKind::Extends(template) => {
+                self.reads.extends = Some(self.next_call);
+                self.call(template);
+            }
+            StatementKind::Include { template, .. } => self.call(template),
+            StatementKind::Import { template, alias } => {
+                self.imported(template);
+                self.variables.push((alias.text.into(), Origin::Unknown));
+            }
+            StatementKind::FromImport { template, names } => {
+                self.imported(template);
+                for name in names {
+                    let alias = name.alias.unwrap_or(name.name);
+                    self.variables.push((alias.text.into(), Origin::Unknown));
+                }
+            }
+            StatementKind::Macro(parts) => {
+                self.variables.push((parts.name.text.into(), Origin::Unknown));
+                self.definition(parts);
+            }
+            StatementKind::CallBlock { call, caller } => {
+                self.value(call);
+                self.definition(caller);
+            }
+        }
+    }
+
+    fn each(&mut self, parts: &For<'t>) {
+        let over = self.value(&parts.iterable);
+        let item = match over {
+            Origin::Read(number) => Origin::Item(number),
+            _ => Origin::Unknown,
+        };
+        let before = self.variables.len();
+        self.bind(&parts.target, item);
+        self.variables.push(("loop".into(), Origin::Unknown));
+        if let Some(condition) = &parts.condition {
+            self.value(condition);
+        }
+        self.body(&parts.body);
+        self.variables.truncate(before);
+        self.scope(&parts.otherwise);
+    }
+
+    /// Walks a macro: its parameters are unknown, because each call passes its own.
+    fn definition(&mut self, parts: &Macro<'t>) {
+        let before = self.variables.len();
+        for parameter in &parts.parameters {
+            if let Some(default) = &parameter.default {
+                self.value(default);
+            }
+            self.variables.push((parameter.name.text.into(), Origin::Unknown));
+        }
+        self.body(&parts.body);
+        self.variables.truncate(before);
+    }
+
+    /// Sets the variables of a target.
+    fn bind(&mut self, target: &Target<'t>, value: Origin) {
+        match target {
+            Target::Name(name) => self.variables.push((name.text.into(), value)),
+            Target::Attribute { .. } => {}
+            Target::Tuple { items, .. } => items.iter().for_each(|item| self.bind(item, Origin::Unknown)),
+        }
+    }
+
+    /// Adds the call of a template that runs in the scope of this place. The names in its expression are calls in their order.
+    fn call(&mut self, template: &Expr<'t>) {
+        let first = self.next_call;
+        self.imported(template);
+        for call in first..self.next_call {
+            self.variables_passed += self.variables.len();
+            if self.variables_passed > PASSED_MAX {
+                return;
+            }
+            self.reads.passed.push(Passed {
+                call,
+                context: None,
+                variables: self.variables.clone(),
+                block: self.block,
+            });
+        }
+    }
+
+    /// Counts the names of templates in an expression, and walks its conditions.
+    fn imported(&mut self, template: &Expr<'t>) {
+        match &template.kind {
+            ExprKind::Literal(Literal::Str(_)) => self.next_call += 1,
+            ExprKind::List(items) | ExprKind::Tuple(items) => items.iter().for_each(|item| self.imported(item)),
+            ExprKind::Conditional { arms, otherwise } => {
+                for arm in arms {
+                    self.imported(&arm.value);
+                    self.value(&arm.condition);
+                }
+                otherwise.iter().for_each(|otherwise| self.imported(otherwise));
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes the paths that are present if a condition holds, or if it does not.
+    fn tested(&mut self, condition: &Expr<'t>, holds: bool) {
+        match &condition.kind {
+            ExprKind::Not(inner) => self.tested(inner, !holds),
+            ExprKind::And(items) if holds => items.iter().for_each(|item| self.tested(item, true)),
+            ExprKind::Or(items) if !holds => items.iter().for_each(|item| self.tested(item, false)),
+            ExprKind::Postfix(base, operations) => {
+                let Some((last, before)) = operations.split_last() else {
+                    return;
+                };
+                let PostfixKind::Test(test) = &last.kind else { return };
+                let says_present = match test.name.text {
+                    "defined" => !test.negated,
+                    "undefined" | "none" => test.negated,
+                    _ => return,
+                };
+                if says_present == holds {
+                    self.present.extend(self.path_of(base, before));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns the path that an expression is, without reading it.
+    fn path_of(&self, base: &Expr<'t>, operations: &[Postfix<'t>]) -> Option<PresentPath> {
+        let ExprKind::Name(name) = base.kind else { return None };
+        let (from, mut steps) = self.start(name)?;
+        for operation in operations {
+            steps.push(step_of(&operation.kind)?);
+        }
+        Some((from, steps))
+    }
+
+    /// Returns where a name begins: a variable, or the context and the name as the first step.
+    fn start(&self, name: &str) -> Option<PresentPath> {
+        let variable = self.variables.iter().rev().find(|(known, _)| **known == *name);
+        match variable {
+            Some((_, origin)) => Some((*origin, Vec::new())),
+            None if RESERVED.contains(&name) || Function::named(name).is_some() => None,
+            None => Some((Origin::Context, vec![name.into()])),
+        }
+    }
+
+    /// Walks an expression, and returns its value.
+    fn value(&mut self, expr: &Expr<'t>) -> Origin {
+        match &expr.kind {
+            ExprKind::Literal(_) => {}
+            ExprKind::Name(_) => return self.chain(expr, &[]),
+            ExprKind::Postfix(base, operations) => return self.chain(base, operations),
+            ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Or(items) => {
+                items.iter().for_each(|item| _ = self.value(item));
+            }
+            ExprKind::And(items) => {
+                let before = self.present.len();
+                for item in items {
+                    self.value(item);
+                    self.tested(item, true);
+                }
+                self.present.truncate(before);
+            }
+            ExprKind::Map(pairs) => pairs.iter().for_each(|(key, value)| {
+                self.value(key);
+                self.value(value);
+            }),
+            ExprKind::Not(inner) | ExprKind::Negate(inner) => _ = self.value(inner),
+            ExprKind::Compare(first, rest) => {
+                self.value(first);
+                rest.iter().for_each(|(_, operand)| _ = self.value(operand));
+            }
+            ExprKind::Binary(first, rest) => {
+                self.value(first);
+                rest.iter().for_each(|(_, operand)| _ = self.value(operand));
+            }
+            ExprKind::Conditional { arms, otherwise } => {
+                let before = self.present.len();
+                for arm in arms {
+                    self.value(&arm.condition);
+                    let tested = self.present.len();
+                    self.tested(&arm.condition, true);
+                    self.value(&arm.value);
+                    self.present.truncate(tested);
+                    self.tested(&arm.condition, false);
+                }
+                otherwise.iter().for_each(|otherwise| _ = self.value(otherwise));
+                self.present.truncate(before);
+            }
+        }
+        Origin::Unknown
+    }
+
+    /// Walks a chain of attributes, items, calls, filters and tests.
+    fn chain(&mut self, base: &Expr<'t>, operations: &[Postfix<'t>]) -> Origin {
+        let mut path = None;
+        match base.kind {
+            ExprKind::Name("super") => {
+                let block = self.block.and_then(|block| self.reads.blocks.get_mut(block as usize));
+                block.into_iter().for_each(|block| block.prints_parent = true);
+            }
+            ExprKind::Name(name) => path = self.start(name),
+            _ => _ = self.value(base),
+        }
+        let mut end = base.at;
+        let mut rest = operations.iter();
+        let mut next = rest.next();
+        while let (Some((_, steps)), Some(operation)) = (&mut path, next) {
+            let Some(step) = step_of(&operation.kind) else { break };
+            steps.push(step);
+            end = operation.at;
+            next = rest.next();
+        }
+        let is_optional = next.is_some_and(|operation| match &operation.kind {
+            PostfixKind::Filter(call) => matches!(call.name.text, "default" | "d"),
+            PostfixKind::Test(test) => matches!(test.name.text, "defined" | "undefined"),
+            _ => false,
+        });
+        let mut value = match path {
+            Some((from, steps)) => self.read(from, steps, base.at.to(end), is_optional),
+            None => Origin::Unknown,
+        };
+        for operation in next.into_iter().chain(rest) {
+            value = match &operation.kind {
+                PostfixKind::Filter(call) => {
+                    self.arguments(&call.arguments);
+                    match KEEP_ITEMS.contains(&call.name.text) {
+                        true => value,
+                        false => Origin::Unknown,
+                    }
+                }
+                PostfixKind::Call(arguments) => {
+                    self.arguments(arguments);
+                    Origin::Unknown
+                }
+                PostfixKind::Test(test) => {
+                    self.arguments(&test.arguments);
+                    Origin::Unknown
+                }
+                PostfixKind::Item(index) => {
+                    self.value(index);
+                    Origin::Unknown
+                }
+                PostfixKind::Slice(slice) => {
+                    let parts = [&slice.start, &slice.stop, &slice.step];
+                    parts.into_iter().flatten().for_each(|part| _ = self.value(part));
+                    value
+                }
+                PostfixKind::Attribute(_) => Origin::Unknown,
+            };
+        }
+        value
+    }
+
+    /// Adds a read, and returns its value.
+    fn read(&mut self, from: Origin, steps: Vec<Box<str>>, at: super::ast::ByteRange, optional: bool) -> Origin {
+        if steps.is_empty() || from == Origin::Unknown {
+            return from;
+        }
+        let is_present = |(origin, tested): &PresentPath| *origin == from && steps.starts_with(tested);
+        let optional = optional || self.lenient || self.present.iter().any(is_present);
+        let number = u32::try_from(self.reads.reads.len()).unwrap_or(u32::MAX);
+        self.reads.reads.push(Read {
+            from,
+            span: self.lines.span(at),
+            steps,
+            optional,
+            block: self.block,
+        });
+        Origin::Read(number)
+    }
+
+    fn filters(&mut self, filters: &[FilterCall<'t>]) {
+        filters.iter().for_each(|filter| self.arguments(&filter.arguments));
+    }
+
+    fn arguments(&mut self, arguments: &[Argument<'t>]) {
+        for argument in arguments {
+            let (Argument::Positional(value)
+            | Argument::Named(_, value)
+            | Argument::Spread(value)
+            | Argument::SpreadNamed(value)) = argument;
+            self.value(value);
+        }
+    }
+}
+
+/// Returns the step of an attribute, or of an item whose key is written out.
+fn step_of(kind: &PostfixKind<'_>) -> Option<Box<str>> {
+    match kind {
+        PostfixKind::Attribute(name) => Some(name.text.into()),
+        PostfixKind::Item(index) => match &index.kind {
+            ExprKind::Literal(Literal::Str(key)) => Some((&**key).into()),
+            ExprKind::Literal(Literal::Int(number)) => Some(number.to_string().into()),
+            _ => None,
+        },
+        _ => None,
+    }
+}

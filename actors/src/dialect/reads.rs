@@ -1,0 +1,79 @@
+//! [`Reads`]: the paths that a compiled text reads from its context, for a comparison with the schema of that context.
+//!
+//! A read begins in the context, at the value of an earlier read, or at an item of one. So a variable of a loop or of `with` needs no name
+//! here: its reads refer to the read that it stands for. Names of an including template are the exception, because only a render knows them.
+
+use crate::diagnostic::Span;
+
+/// The reads of a text, in its order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// The reads.
+    pub reads: Vec<Read>,
+    /// The contexts of called templates.
+    pub passed: Vec<Passed>,
+    /// The blocks that a descendant can replace, in the order of their numbers.
+    pub blocks: Vec<BlockOfReads>,
+    /// The call of the template that this text extends.
+    pub extends: Option<usize>,
+}
+
+impl Reads {
+    /// No reads.
+    pub const NONE: Self = Self {
+        reads: Vec::new(),
+        passed: Vec::new(),
+        blocks: Vec::new(),
+        extends: None,
+    };
+}
+
+/// A path that a text reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The value at which it begins.
+    pub from: Origin,
+    /// The names of the steps from there.
+    pub steps: Vec<Box<str>>,
+    /// The position in the text.
+    pub span: Span,
+    /// True if the render continues without the value: it is tested for presence or has a default.
+    pub optional: bool,
+    /// The number of the innermost block around it.
+    pub block: Option<u32>,
+}
+
+/// The value at which a read begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The context, or a variable of an including template with the name of the first step.
+    Context,
+    /// The value of an earlier read, by its number.
+    Read(u32),
+    /// Each item of the value of an earlier read.
+    Item(u32),
+    /// A value that does not come from the context as it is, such as the result of a filter.
+    Unknown,
+}
+
+/// The context with which a text calls another template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// The number of the call in [`Unit::calls`](super::Unit::calls).
+    pub call: usize,
+    /// The context; `None` for the same one.
+    pub context: Option<Origin>,
+    /// The variables that the called template sees as well.
+    pub variables: Vec<(Box<str>, Origin)>,
+    /// The number of the innermost block around it.
+    pub block: Option<u32>,
+}
+
+/// A block that a descendant can replace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockOfReads {
+    /// Its name.
+    pub name: Box<str>,
+    /// True if it prints the block that it replaces.
+    pub prints_parent: bool,
+}

@@ -1,0 +1,49 @@
+//! Renders of snapshots that are not served, for previews and for samples: nothing is counted, logged or remembered, and no earlier version
+//! answers in place of a failure.
+
+use super::attempt::render_closure;
+use super::{ContextSource, find, not_found, stale};
+use crate::budget::Budget;
+use crate::dialect::Closure;
+use crate::limits::Limits;
+use crate::protocol::render::{Freshness, RenderFailure, RenderOptions, Rendered};
+use crate::snapshot::{Snapshot, Standing};
+use crate::template::TemplateName;
+
+/// Renders a closure with a whole budget.
+pub(crate) fn render_once(
+    limits: &Limits,
+    closure: &Closure<'_>,
+    source: &(impl ContextSource + ?Sized),
+    options: &RenderOptions,
+) -> Result<String, RenderFailure> {
+    let mut budget = Budget::new(limits, options.deadline, options.cancel.clone());
+    render_closure(limits, &mut budget, closure, source, options)
+}
+
+/// Renders an entry of a snapshot as it would be served.
+pub(crate) fn render_entry(
+    limits: &Limits,
+    snapshot: &Snapshot,
+    name: &str,
+    source: &(impl ContextSource + ?Sized),
+    options: &RenderOptions,
+) -> Result<Rendered, RenderFailure> {
+    let id = find(snapshot, name).ok_or_else(|| not_found(snapshot, name))?;
+    let (closure, freshness) = match snapshot.standing(id) {
+        Standing::Current(closure) => (closure, Freshness::Current),
+        Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+        Standing::Broken => {
+            let why = snapshot.why(id).ok_or_else(|| not_found(snapshot, name))?;
+            let name = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
+            return Err(RenderFailure::Broken { name, why });
+        }
+        Standing::Gone => return Err(not_found(snapshot, name)),
+    };
+    let body = render_once(limits, &closure, source, options)?;
+    Ok(Rendered {
+        body,
+        version: snapshot.version(),
+        freshness,
+    })
+}

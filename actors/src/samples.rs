@@ -1,0 +1,94 @@
+//! Samples: contexts with which entries are rendered before visitors see them, by previews and by checks of a contract.
+
+use std::collections::BTreeMap;
+
+use crate::dialect::{Closure, Unit};
+use crate::reader::{ContextSource, Serialized};
+use crate::snapshot::index::Index;
+use crate::template::TemplateName;
+
+/// A source of samples. It is asked for one entry at a time, and finds texts that were published with the entry, such as its data.
+pub trait SampleSource: Send + Sync + 'static {
+    /// Returns a context for an entry, if there is a sample of it.
+    fn sample<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>>;
+
+    /// Returns true if the sample of this entry is part of the contract, so that the entry is rendered with it before it is published.
+    fn is_contract(&self, _texts: &SampleTexts<'_>) -> bool {
+        true
+    }
+
+    /// Returns false if no sample is ever part of the contract.
+    fn may_be_contract(&self) -> bool {
+        true
+    }
+}
+
+/// An entry, and the texts that are published together with it.
+#[derive(Debug, Clone, Copy)]
+pub struct SampleTexts<'s> {
+    closure: Closure<'s>,
+    names: &'s Index,
+}
+
+impl<'s> SampleTexts<'s> {
+    pub(crate) fn new(closure: Closure<'s>, names: &'s Index) -> Self {
+        Self { closure, names }
+    }
+
+    /// Returns the closure of the entry.
+    #[must_use]
+    pub fn closure(&self) -> Closure<'s> {
+        self.closure
+    }
+
+    /// Returns the name of the entry.
+    #[must_use]
+    pub fn entry(&self) -> &'s TemplateName {
+        &self.closure.top().name
+    }
+
+    /// Returns the compiled text of a name that belongs to the same version.
+    #[must_use]
+    pub fn unit(&self, name: &str) -> Option<&'s dyn Unit> {
+        let member = self.closure.neighbour(self.names.get(name)?)?;
+        Some(&*member.unit)
+    }
+}
+
+/// The samples of an engine: those that are registered in code, and those of sources. The first one counts.
+#[derive(Default)]
+pub(crate) struct Samples {
+    registered: BTreeMap<TemplateName, serde_json::Value>,
+    sources: Vec<Box<dyn SampleSource>>,
+}
+
+impl Samples {
+    pub(crate) fn register(&mut self, entry: TemplateName, sample: serde_json::Value) {
+        self.registered.insert(entry, sample);
+    }
+
+    pub(crate) fn add(&mut self, source: impl SampleSource) {
+        self.sources.push(Box::new(source));
+    }
+
+    /// Returns the sample of an entry.
+    pub(crate) fn of<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>> {
+        let registered = self.registered.get(texts.entry());
+        let registered = registered.map(|sample| Box::new(Serialized(sample)) as Box<dyn ContextSource>);
+        registered.or_else(|| self.sources.iter().find_map(|source| source.sample(texts)))
+    }
+
+    /// Returns the sample of an entry that is part of the contract.
+    pub(crate) fn checked<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>> {
+        if self.registered.contains_key(texts.entry()) {
+            return self.of(texts);
+        }
+        let mut sources = self.sources.iter().filter(|source| source.is_contract(texts));
+        sources.find_map(|source| source.sample(texts))
+    }
+
+    /// Returns true if samples may be part of the contract.
+    pub(crate) fn is_any_registered(&self) -> bool {
+        !self.registered.is_empty() || self.sources.iter().any(|source| source.may_be_contract())
+    }
+}
