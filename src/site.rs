@@ -408,7 +408,7 @@ fn exists(snapshot: &Snapshot, name: &TemplateName) -> bool {
 pub struct SiteData;
 
 impl ContextSource for SiteData {
-    fn supply<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+    fn build<'a>(&self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         let mut members: Vec<_> = closure.companions().collect();
         let entry = &closure.top().name;
         // ASCII names have one Unicode form, so nothing has to be chosen.

@@ -144,7 +144,7 @@ pub(crate) struct Engine {
     pub(crate) mailboxes: Mailboxes,
     pub(crate) limits: Arc<Limits>,
     timers: Timers,
-    pub(crate) tally: Arc<Recorder>,
+    pub(crate) recorder: Arc<Recorder>,
     pub(crate) fault_log: Arc<FaultLog>,
     served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::Sender<ControlCommand>,
@@ -233,7 +233,7 @@ impl Engine {
         let events = EventBus::new(limits.subscriber_events);
         let shared = SnapshotShared::new(plan.on_failure.without_good());
         let served = Arc::new(ArcSwap::new(Arc::new(Snapshot::empty_of(&shared))));
-        let tally = Recorder::new(limits.history_versions);
+        let recorder = Recorder::new(limits.history_versions);
         let fault_log = Arc::new(FaultLog::new(
             limits.logged_faults,
             plan.on_failure,
@@ -247,7 +247,7 @@ impl Engine {
             plan.stand_in.clone(),
             &events,
             Arc::clone(&fault_log),
-            Arc::clone(&tally),
+            Arc::clone(&recorder),
         );
         let timers = Timers::start("hotplate-timers")?;
         let watcher_hints = WatcherHints::default();
@@ -281,7 +281,7 @@ impl Engine {
             group,
             watcher_hints: Arc::clone(&watcher_hints),
             faults: Arc::new(faults),
-            tally: Arc::clone(&tally),
+            recorder: Arc::clone(&recorder),
             fault_log: Arc::clone(&fault_log),
         };
         std::thread::Builder::new()
@@ -295,7 +295,7 @@ impl Engine {
                 renderer,
                 mailboxes,
                 limits,
-                tally,
+                recorder,
                 fault_log,
                 timers,
                 served,

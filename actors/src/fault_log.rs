@@ -20,8 +20,8 @@ use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Serving, Settled, Snapshot, Standing};
 use crate::supervision::{Timeout, Unavailable};
 use crate::template::TemplateName;
-use crate::unheard::unheard;
 use crate::version::Version;
+use crate::without_subscriber::warn_without_subscriber;
 
 use throttle::{PERIOD, Throttle, ThrottleDecision};
 
@@ -117,7 +117,7 @@ impl FaultLog {
             self.stand_in_gone.store(true, Ordering::Relaxed);
             if let Some(message) = self.stand_in_gone() {
                 tracing::warn!(target: FAULTS_TARGET, "{message}");
-                unheard(&message);
+                warn_without_subscriber(&message);
             }
         }
     }
@@ -272,7 +272,7 @@ impl FaultLog {
             version = version.number(),
             "{fault}"
         );
-        unheard(&fault);
+        warn_without_subscriber(&fault);
     }
 
     /// Logs a render without an answer whose template is not at fault: too many in flight, a hanging formatter, a deadline. A render that its
@@ -298,7 +298,7 @@ impl FaultLog {
                 since_the_last_line = suppressed,
                 "a render has no answer: {failure}"
             );
-            unheard(format_args!("a render has no answer: {failure}"));
+            warn_without_subscriber(format_args!("a render has no answer: {failure}"));
         }
     }
 

@@ -168,7 +168,9 @@ impl Hotplate {
                 while let Some(event) = events.next().await {
                     if let Err(undelivered) = to.send(event).await {
                         tracing::warn!(actor = to.child().actor(), %undelivered, "an event was not delivered");
-                        crate::unheard::unheard(format_args!("an event was not delivered: {undelivered}"));
+                        crate::without_subscriber::warn_without_subscriber(format_args!(
+                            "an event was not delivered: {undelivered}"
+                        ));
                     }
                 }
             });
@@ -225,7 +227,7 @@ impl Hotplate {
     /// Returns every template whose circuit breaker is open, sorted by name. The limit `late_faults` bounds how many are remembered.
     #[must_use]
     pub fn breakers(&self) -> Vec<OpenBreaker> {
-        self.0.tally.breakers(&self.0.reader.current())
+        self.0.recorder.breakers(&self.0.reader.current())
     }
 
     /// Returns the warnings of entries that escape as HTML: constructs that are probably a mistake.
@@ -308,7 +310,7 @@ impl Hotplate {
     /// Returns the counters since the start. Sends no message, and takes no lock that a render takes.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.0.tally.read(&self.0.reader.current())
+        self.0.recorder.read(&self.0.reader.current())
     }
 
     /// Returns the usage of one template, which is empty for a name that never was a template.
@@ -316,13 +318,13 @@ impl Hotplate {
     pub fn usage(&self, name: &str) -> Usage {
         let snapshot = self.0.reader.current();
         let id = snapshot.id(name);
-        id.map(|id| self.0.tally.usage(&snapshot, id)).unwrap_or_default()
+        id.map(|id| self.0.recorder.usage(&snapshot, id)).unwrap_or_default()
     }
 
     /// Returns the versions that were published last, oldest first, as many as are kept for rolling back.
     #[must_use]
     pub fn publications(&self) -> Vec<Publication> {
-        self.0.tally.publications()
+        self.0.recorder.publications()
     }
 
     /// Returns the fault count of each actor, through which a fault can be injected for a drill.

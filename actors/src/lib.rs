@@ -38,7 +38,7 @@ pub mod loader;
 pub mod protocol;
 pub mod events;
 mod accepted;
-mod unheard;
+mod without_subscriber;
 mod fault_log;
 mod watcher;
 mod compiler;
@@ -75,7 +75,7 @@ pub use snapshot::Status;
 pub use suggestion::suggestion;
 pub use supervision::{Policy, Restart, Strategy, Timeout, Unavailable};
 pub use template::{Digest, NameError, Source, TemplateName};
-#[doc(hidden)]
-pub use unheard::unheard;
 pub use value::Value;
 pub use version::Version;
+#[doc(hidden)]
+pub use without_subscriber::warn_without_subscriber;

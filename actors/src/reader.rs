@@ -10,7 +10,7 @@
 mod attempt;
 mod failure;
 mod guard;
-mod instead;
+mod fallback;
 mod standin;
 mod context_source;
 mod workspace;
@@ -37,7 +37,7 @@ pub use standin::StandIn;
 
 use attempt::AttemptBudget;
 use failure::not_found;
-use instead::FailedAttempt;
+use fallback::FailedAttempt;
 
 /// A reader of the served version. Clones share everything.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ struct ReaderShared {
     /// A weak reference, because handles own a reader and must not keep the event bus alive.
     events: WeakEventBus,
     fault_log: Arc<FaultLog>,
-    tally: Arc<Recorder>,
+    recorder: Arc<Recorder>,
 }
 
 impl Reader {
@@ -66,7 +66,7 @@ impl Reader {
         stand_in: StandIn,
         events: &EventBus,
         fault_log: Arc<FaultLog>,
-        tally: Arc<Recorder>,
+        recorder: Arc<Recorder>,
     ) -> Self {
         let shared = ReaderShared {
             rules: BreakerRules::of(&limits),
@@ -75,7 +75,7 @@ impl Reader {
             stand_in,
             events: events.weak(),
             fault_log,
-            tally,
+            recorder,
         };
         Self {
             served,
@@ -119,11 +119,11 @@ impl Reader {
         source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
-        let begun = self.shared.tally.begin();
+        let begun = self.shared.recorder.begin();
         let id = id.or_else(|| find(snapshot, name));
         let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Whole);
-        self.shared.tally.answered(begun, &result);
-        self.shared.tally.used(begun, id, &result);
+        self.shared.recorder.answered(begun, &result);
+        self.shared.recorder.used(begun, id, &result);
         if let Err(failure) = &result {
             self.unanswered(Some(name), failure);
         }
@@ -156,7 +156,7 @@ impl Reader {
         if let Err(RenderFailure::Failed(_) | RenderFailure::Context(_)) = result {
             return None;
         }
-        self.shared.tally.used(begun, id, &result);
+        self.shared.recorder.used(begun, id, &result);
         Some(result)
     }
 
@@ -184,7 +184,7 @@ impl Reader {
         let snapshot = snapshot.unwrap_or(&served);
         let id = find(snapshot, name);
         let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Whole);
-        self.shared.tally.used(begun, id, &result);
+        self.shared.recorder.used(begun, id, &result);
         result
     }
 
@@ -234,7 +234,7 @@ impl Reader {
                 failure: RenderFailure::Failed(*error),
                 refused: Some(substitute),
             };
-            return self.instead(failed, source, options);
+            return self.fall_back(failed, source, options);
         }
         let mut budget = self.budget(options, size);
         let began = watched.then(Instant::now);
@@ -258,7 +258,7 @@ impl Reader {
                     refused: None,
                 };
                 match size {
-                    AttemptBudget::Whole => self.instead(failed, source, options),
+                    AttemptBudget::Whole => self.fall_back(failed, source, options),
                     AttemptBudget::Brief | AttemptBudget::Part => Err(self.broken_off(failed)),
                 }
             }

@@ -5,7 +5,7 @@
 //! caller inside an actix arbiter is answered in place if renders run no code of the program and the render is short (`inline_steps`). A
 //! render that takes longer starts again in the pool.
 
-mod turns;
+mod unproven_threads;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::supervision::{
     contain,
 };
 
-use turns::{Turn, Turns};
+use unproven_threads::{ThreadPermit, UnprovenThreads};
 
 /// The Renderer, or an actor of the program that replaces it.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ pub(crate) struct Renderer {
     pub(crate) pool: Pool,
     timers: Timers,
     limits: Arc<Limits>,
-    turns: Arc<Turns>,
+    unproven_threads: Arc<UnprovenThreads>,
     /// True if renders run no code of the program, such as its formatters.
     trusted: bool,
     /// The actor that replaces it, if there is one.
@@ -163,10 +163,10 @@ impl RenderWorker {
 impl Renderer {
     pub(crate) fn new(worker: RenderWorker, pool: Pool, timers: Timers, limits: Arc<Limits>, trusted: bool) -> Self {
         let _ = worker.child.ensure_up();
-        let turns = Turns::new(limits.unproven_threads, pool.threads());
+        let unproven_threads = UnprovenThreads::new(limits.unproven_threads, pool.threads());
         Self {
             worker: Arc::new(worker),
-            turns: Arc::new(turns),
+            unproven_threads: Arc::new(unproven_threads),
             pool,
             timers,
             limits,
@@ -229,7 +229,7 @@ impl Renderer {
         self.render_pooled(job, begun).await
     }
 
-    /// Renders in the pool, and logs once if there is no answer. A render of an unproven template waits for its turn first.
+    /// Renders in the pool, and logs once if there is no answer. A render of an unproven template waits for a permit first.
     async fn render_pooled(&self, mut job: RenderJob, begun: RenderInProgress) -> Result<Rendered, RenderFailure> {
         let (answer, mut answered) = oneshot::channel();
         let answer = OneShotAnswer::new(answer);
@@ -240,20 +240,20 @@ impl Renderer {
         let asked_for: Arc<str> = job.name.as_str().into();
         let (blamed, snapshot, queued) = (Arc::clone(&self.worker), job.snapshot.clone(), Instant::now());
         let name = Arc::clone(&asked_for);
-        let turn = match worker.reader.unproven(snapshot.as_deref(), &name) {
+        let permit = match worker.reader.unproven(snapshot.as_deref(), &name) {
             Some(id) => tokio::select! {
-                turn = self.turns.next(id) => turn,
+                permit = self.unproven_threads.next(id) => permit,
                 // The deadline came first.
                 rendered = &mut answered => {
                     job.drop_contained();
                     return self.note_answer(&asked_for, rendered);
                 }
             },
-            None => Turn::default(),
+            None => ThreadPermit::default(),
         };
-        let ends = turn.clone();
+        let ends = permit.clone();
         let run = move || {
-            let _turn = turn;
+            let _permit = permit;
             let _request = span.entered();
             if !answer.is_wanted() {
                 job.drop_contained();

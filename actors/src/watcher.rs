@@ -21,8 +21,8 @@ use crate::limits::Limits;
 use crate::loader::{Changes, Depth, Hints, Loader, LoaderError};
 use crate::protocol::messages::{BatchOutcome, Drain, Drained, Reload, SourcesChanged, SyncOutcome, SyncSources};
 use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
-use crate::unheard::unheard;
 use crate::version::{LoaderId, Revision};
+use crate::without_subscriber::warn_without_subscriber;
 
 use burst::{BurstGate, SyncDue};
 use known::KnownSources;
@@ -230,7 +230,7 @@ impl Serve<SyncSources> for Watcher {
                         reason,
                         "the templates cannot be read; the previous version is still served"
                     );
-                    unheard(format_args!(
+                    warn_without_subscriber(format_args!(
                         "the templates cannot be read: {reason}; the previous version is still served"
                     ));
                 }
@@ -300,7 +300,7 @@ impl Watcher {
                     reason,
                     "the templates are not accepted; the previous version is still served"
                 );
-                unheard(format_args!(
+                warn_without_subscriber(format_args!(
                     "the templates are not accepted: {reason}; the previous version is still served"
                 ));
             }

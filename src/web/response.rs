@@ -99,7 +99,7 @@ pub(super) fn failed(
             match failure {
                 RenderFailure::NotFound { .. } => {
                     tracing::error!(entry, %failure, "a page cannot be shown");
-                    hotplate_actors::unheard(format_args!("{entry} cannot be shown: {failure}"));
+                    hotplate_actors::warn_without_subscriber(format_args!("{entry} cannot be shown: {failure}"));
                 }
                 // The engine logs the fault once, and once more when it is fixed, so it is not logged for each visitor.
                 _ => tracing::debug!(entry, %failure, "a page cannot be shown"),

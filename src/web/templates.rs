@@ -128,16 +128,16 @@ impl Templates {
         &self,
         pinned: &Pinned,
         name: &str,
-        supply: impl ContextSource + Send + 'static,
+        source: impl ContextSource + Send + 'static,
     ) -> Page {
         let options = self.options();
-        let request = pinned.request(name).with_source(supply).options(&options);
+        let request = pinned.request(name).with_source(source).options(&options);
         let rendered = self.web.hotplate.renderer().render(request).await;
         self.after(pinned, name, rendered, Validator::Body)
     }
 
     /// Renders an entry in the current thread.
-    fn render_here(&self, name: &str, supply: &(impl ContextSource + ?Sized), tag: Option<&str>) -> Page {
+    fn render_here(&self, name: &str, source: &(impl ContextSource + ?Sized), tag: Option<&str>) -> Page {
         let options = self.options();
         // A plain page in production needs neither a validator of its closure nor a script, so no snapshot is pinned for it.
         if tag.is_none() && self.web.setting.is_none() {
@@ -145,7 +145,7 @@ impl Templates {
                 .web
                 .hotplate
                 .request(name)
-                .with_source(supply)
+                .with_source(source)
                 .options(&options)
                 .render();
             return self.answer(name, rendered, Validator::Body);
@@ -153,7 +153,7 @@ impl Templates {
         let pinned = self.web.hotplate.snapshot();
         match self.validator(&pinned, name, tag) {
             Ok(validator) => {
-                let rendered = pinned.request(name).with_source(supply).options(&options).render();
+                let rendered = pinned.request(name).with_source(source).options(&options).render();
                 self.after(&pinned, name, rendered, validator)
             }
             Err(unchanged) => Page::new(name, PageOutcome::Unchanged(unchanged)),

@@ -69,7 +69,7 @@ pub(super) struct ControlState {
     pub(super) renderer: Renderer,
     pub(super) mailboxes: Mailboxes,
     pub(super) timers: Timers,
-    pub(super) tally: Arc<Recorder>,
+    pub(super) recorder: Arc<Recorder>,
     pub(super) fault_log: Arc<FaultLog>,
     pub(super) group: Arc<StrategyGroup>,
     pub(super) watcher_hints: WatcherHints,

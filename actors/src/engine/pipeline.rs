@@ -33,7 +33,7 @@ impl ControlState {
             served,
             renderer,
             timers,
-            tally,
+            recorder,
             fault_log,
             group,
             watcher_hints,
@@ -50,7 +50,7 @@ impl ControlState {
             limits: Arc::clone(&limits),
             events,
             fault_log,
-            recorder: Arc::clone(&tally),
+            recorder: Arc::clone(&recorder),
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
         let graph = graph::GraphConfig {
@@ -67,7 +67,7 @@ impl ControlState {
             cache: Arc::new(Cache::new(limits.compile_cache_bytes)),
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
-            recorder: Arc::clone(&tally),
+            recorder: Arc::clone(&recorder),
             graph: graph.recipient(),
             graph_at_start: graph.recipient(),
             first_batches: Arc::new(FirstBatches::of(plan.loaders.len())),
@@ -83,10 +83,10 @@ impl ControlState {
                 start(compiler_config.clone(), child(ActorKind::Compiler, id.0), &faults);
             let child = child(ActorKind::Watcher, id.0);
             let faults = faults["watcher"].clone();
-            let tally = Arc::clone(&tally);
+            let recorder = Arc::clone(&recorder);
             compiler_children.push(Arc::clone(&compiler.child));
             let compiler = compiler.recipient();
-            let (watcher, hints) = start_watcher(id, worker.clone(), compiler, tally, &limits, child, faults);
+            let (watcher, hints) = start_watcher(id, worker.clone(), compiler, recorder, &limits, child, faults);
             watcher_hints
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -138,7 +138,7 @@ fn start_watcher(
     loader: LoaderId,
     worker: LoaderWorker,
     compiler: MeteredRecipient<SourcesChanged>,
-    tally: Arc<Recorder>,
+    recorder: Arc<Recorder>,
     limits: &Limits,
     child: Arc<Child>,
     faults: InjectedFaults,
@@ -164,7 +164,7 @@ fn start_watcher(
             compiler,
             hints,
             gate,
-            recorder: tally,
+            recorder,
         };
         Shell::new(setup, child_of_shell, faults)
     });

@@ -189,14 +189,14 @@ impl<'e> PendingRender<'e> {
     fn begin(engine: &'e Engine) -> Self {
         Self {
             engine,
-            begun: engine.tally.begin(),
+            begun: engine.recorder.begin(),
             is_answered: false,
         }
     }
 
     fn answered(&mut self, rendered: &Result<Rendered, RenderFailure>) {
         self.is_answered = true;
-        self.engine.tally.answered(self.begun, rendered);
+        self.engine.recorder.answered(self.begun, rendered);
     }
 }
 

@@ -67,7 +67,7 @@ impl Reader {
             // Catches panics of the program's `Serialize` implementations and dialects. Panics of formatters are caught where formatters
             // are called.
             let rendered = contain(|| {
-                let context = source.supply(closure, arena, limits)?;
+                let context = source.build(closure, arena, limits)?;
                 Ok(top.unit.render(closure, &context, &mut frame)?)
             });
             let result = match rendered {

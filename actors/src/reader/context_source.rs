@@ -14,12 +14,8 @@ pub trait ContextSource {
     ///
     /// # Errors
     /// [`ContextError`] if the data does not serialize or exceeds a limit.
-    fn supply<'a>(
-        &'a self,
-        closure: &Closure<'_>,
-        arena: &'a Arena,
-        limits: &Limits,
-    ) -> Result<Value<'a>, ContextError>;
+    fn build<'a>(&'a self, closure: &Closure<'_>, arena: &'a Arena, limits: &Limits)
+    -> Result<Value<'a>, ContextError>;
 }
 
 /// Data that is serialized into the context, independent of the rendered template.
@@ -27,30 +23,30 @@ pub trait ContextSource {
 pub struct Serialized<'d, T: ?Sized>(pub &'d T);
 
 impl<S: ContextSource + ?Sized> ContextSource for &S {
-    fn supply<'a>(
+    fn build<'a>(
         &'a self,
         closure: &Closure<'_>,
         arena: &'a Arena,
         limits: &Limits,
     ) -> Result<Value<'a>, ContextError> {
-        (**self).supply(closure, arena, limits)
+        (**self).build(closure, arena, limits)
     }
 }
 
 impl<T: Serialize + ?Sized> ContextSource for Serialized<'_, T> {
-    fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+    fn build<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         build(self.0, arena, limits)
     }
 }
 
 impl ContextSource for Context {
-    fn supply<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+    fn build<'a>(&'a self, _: &Closure<'_>, arena: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.build(arena, limits)
     }
 }
 
 impl ContextSource for Prepared<'_> {
-    fn supply<'a>(&'a self, _: &Closure<'_>, _: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
+    fn build<'a>(&'a self, _: &Closure<'_>, _: &'a Arena, limits: &Limits) -> Result<Value<'a>, ContextError> {
         self.value(limits)
     }
 }

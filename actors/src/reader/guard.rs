@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::instead::FailedAttempt;
+use super::fallback::FailedAttempt;
 use super::{Freshness, Reader, RenderFailure};
 use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;

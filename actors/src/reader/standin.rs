@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::attempt::AttemptBudget;
 use super::failure::{nearest, not_found};
-use super::instead::FailedAttempt;
+use super::fallback::FailedAttempt;
 use super::{Reader, Serialized, stale};
 use crate::dialect::{Closure, Escape, TemplateId};
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};

@@ -183,7 +183,7 @@ impl Child {
         let (actor, number) = (self.actor, self.number);
         *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.clone());
         tracing::error!(actor, number, said = message, "an actor failed");
-        crate::unheard::unheard(format_args!("the {actor} {number} failed: {message}"));
+        crate::without_subscriber::warn_without_subscriber(format_args!("the {actor} {number} failed: {message}"));
         let fault = Fault {
             actor,
             number,

@@ -211,7 +211,9 @@ impl<B: Behavior> ShellCore<B> {
             // A successor starts anyway.
             let actor = self.child.actor();
             tracing::error!(actor, said = panic, "a behaviour panicked while it was dropped");
-            crate::unheard::unheard(format_args!("a behaviour of the {actor} panicked while it was dropped"));
+            crate::without_subscriber::warn_without_subscriber(format_args!(
+                "a behaviour of the {actor} panicked while it was dropped"
+            ));
             self.faults.increment();
         }
     }

@@ -275,7 +275,7 @@ impl Observer {
             missed = count,
             "files changed without a file event; all files are compared more often for a while"
         );
-        crate::unheard::unheard(format_args!("files changed without a file event: {path}"));
+        crate::without_subscriber::warn_without_subscriber(format_args!("files changed without a file event: {path}"));
         self.trust = EventTrust::lost();
         self.schedule.periodic_at = None;
     }
@@ -305,7 +305,7 @@ impl Observer {
 
     /// Polls all files from now on, for there are not enough native watches.
     pub(super) fn fall_back_to_polling(&mut self, why: String, now: Instant) {
-        crate::unheard::unheard(&why);
+        crate::without_subscriber::warn_without_subscriber(&why);
         tracing::warn!("{why}; until then all files are compared every {:?}", self.poll);
         // Half of the watches are of no use, and other programs may need them.
         let spare = self.inbox.watched().end().map(|watches| (watches, now + self.sweep));

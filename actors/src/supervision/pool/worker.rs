@@ -161,7 +161,7 @@ impl HangWatch {
             replaced,
             "a thread hangs and is quarantined"
         );
-        crate::unheard::unheard(format_args!("a thread of {name} hangs and is quarantined"));
+        crate::without_subscriber::warn_without_subscriber(format_args!("a thread of {name} hangs and is quarantined"));
         if active == 0 {
             pool.abandon_queued();
         }

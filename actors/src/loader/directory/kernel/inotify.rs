@@ -120,7 +120,9 @@ fn listen(queue: &OwnedFd, ended: &PipeReader, inbox: &Inbox, wake: &dyn Fn()) {
             Err(Errno::AGAIN | Errno::INTR) => {}
             Err(error) => {
                 tracing::error!(%error, "file events cannot be read any more; files are compared from time to time");
-                crate::unheard::unheard(format_args!("file events cannot be read any more: {error}"));
+                crate::without_subscriber::warn_without_subscriber(format_args!(
+                    "file events cannot be read any more: {error}"
+                ));
                 inbox.settle().note_lost_events();
                 return wake();
             }

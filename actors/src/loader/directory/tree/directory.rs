@@ -273,7 +273,10 @@ impl Tree {
         };
         if directory.unreadable.is_none() {
             tracing::warn!(path = %directory.real.display(), "{}; its last content is still served", diagnostic.message);
-            crate::unheard::unheard(format_args!("{}; its last content is still served", diagnostic.message));
+            crate::without_subscriber::warn_without_subscriber(format_args!(
+                "{}; its last content is still served",
+                diagnostic.message
+            ));
             directory.unreadable = Some(diagnostic);
         }
         self.polled.insert(rel.into());

@@ -53,12 +53,12 @@ impl Remarks {
         if self.noted.len() >= self.most {
             if !std::mem::replace(&mut self.overflowed, true) {
                 tracing::warn!("{}", self.more());
-                crate::unheard::unheard(self.more());
+                crate::without_subscriber::warn_without_subscriber(self.more());
             }
             return;
         }
         tracing::warn!(path = place, code, "{message}; {help}");
-        crate::unheard::unheard(format_args!("{place}: {message}; {help}"));
+        crate::without_subscriber::warn_without_subscriber(format_args!("{place}: {message}; {help}"));
         let diagnostic = Diagnostic::warning(code, format!("{message}: {place}")).help(help);
         let remark = Remark {
             directory,

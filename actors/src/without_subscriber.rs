@@ -1,4 +1,4 @@
-//! [`unheard`]: a notice on stderr for programs that have not installed a `tracing` subscriber.
+//! [`warn_without_subscriber`]: a notice on stderr for programs that have not installed a `tracing` subscriber.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use tracing::subscriber::NoSubscriber;
 /// Prints a warning to stderr if no `tracing` subscriber is installed, so that developers who embed the engine do not miss it. This happens
 /// once for each process and only in debug builds. Call it with each line that is logged at `WARN` or above.
 #[doc(hidden)]
-pub fn unheard(warning: impl Display) {
+pub fn warn_without_subscriber(warning: impl Display) {
     static PRINTED: AtomicBool = AtomicBool::new(false);
     if !cfg!(debug_assertions) || PRINTED.load(Ordering::Relaxed) {
         return;

@@ -61,7 +61,7 @@ impl FailedAttempt<'_> {
 impl Reader {
     /// Answers in place of a render that failed.
     #[cold]
-    pub(super) fn instead(
+    pub(super) fn fall_back(
         &self,
         failed: FailedAttempt<'_>,
         source: &(impl ContextSource + ?Sized),
@@ -138,7 +138,7 @@ impl Reader {
         };
         if answer.is_ok() {
             let rescued = matches!(serving, Serving::LastGood(_));
-            self.shared.tally.failed_late(id, rescued);
+            self.shared.recorder.failed_late(id, rescued);
         }
         self.report(snapshot, id, &closure, serving, late);
         answer

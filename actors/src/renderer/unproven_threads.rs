@@ -1,4 +1,4 @@
-//! [`Turns`]: the threads of the pool that renders of one unproven template may hold.
+//! [`UnprovenThreads`]: the threads of the pool that renders of one unproven template may hold.
 //!
 //! A template that loops holds a thread for its whole budget with each render, until its breaker opens. If its renders held all threads
 //! meanwhile, all other renders would wait for that. So, from the moment that a closure exceeds the limits of a render in place until a
@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::dialect::TemplateId;
 
-/// The turns of all unproven templates.
+/// The threads for unproven templates.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct UnprovenThreads {
     /// Threads for one template.
     threads: usize,
     by_template: Mutex<HashMap<TemplateId, Weak<Semaphore>>>,
@@ -22,16 +22,16 @@ pub(super) struct Turns {
 
 /// A permit to hold a thread of the pool, or a marker that none is needed. The permit is released with its last clone at the latest.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Turn(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
+pub(super) struct ThreadPermit(Arc<Mutex<Option<OwnedSemaphorePermit>>>);
 
-impl Turn {
+impl ThreadPermit {
     /// Releases the permit, because the thread hangs and was replaced.
     pub(super) fn end(&self) {
         drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
-impl Turns {
+impl UnprovenThreads {
     /// Allows one template at most `limit` threads of a pool, and at least one. 0 is half of the threads.
     pub(super) fn new(limit: usize, pool: usize) -> Self {
         let threads = if limit == 0 { pool / 2 } else { limit };
@@ -42,11 +42,11 @@ impl Turns {
     }
 
     /// Waits until a template holds fewer threads than it may. Dropping the future gives up the place in the queue.
-    pub(super) async fn next(&self, id: TemplateId) -> Turn {
+    pub(super) async fn next(&self, id: TemplateId) -> ThreadPermit {
         let semaphore = self.semaphore(id);
         // The semaphore is never closed.
         let permit = semaphore.acquire_owned().await.ok();
-        Turn(Arc::new(Mutex::new(permit)))
+        ThreadPermit(Arc::new(Mutex::new(permit)))
     }
 
     fn semaphore(&self, id: TemplateId) -> Arc<Semaphore> {
@@ -88,31 +88,31 @@ mod tests {
     fn a_template_holds_no_more_threads_than_the_limit_says() {
         let id = TemplateId::new;
         for (limit, pool, most) in [(0, 1, 1), (0, 2, 1), (0, 5, 2), (1, 8, 1), (3, 8, 3)] {
-            let turns = Turns::new(limit, pool);
-            let mut held: Vec<Turn> = (0..most)
-                .map(|_| poll(pin!(turns.next(id(1)))).expect("a thread is free"))
+            let unproven = UnprovenThreads::new(limit, pool);
+            let mut held: Vec<ThreadPermit> = (0..most)
+                .map(|_| poll(pin!(unproven.next(id(1)))).expect("a thread is free"))
                 .collect();
-            let mut waiting = pin!(turns.next(id(1)));
+            let mut waiting = pin!(unproven.next(id(1)));
             assert!(poll(waiting.as_mut()).is_none(), "{limit} of {pool}");
-            assert_eq!(turns.held(id(1)), most);
-            assert!(poll(pin!(turns.next(id(2)))).is_some(), "another template");
+            assert_eq!(unproven.held(id(1)), most);
+            assert!(poll(pin!(unproven.next(id(2)))).is_some(), "another template");
             // One render has ended, and another one hangs.
             drop(held.pop());
             let next = poll(waiting.as_mut()).expect("one has ended");
-            assert_eq!(turns.held(id(1)), most);
+            assert_eq!(unproven.held(id(1)), most);
             next.clone().end();
-            assert_eq!(turns.held(id(1)), most - 1);
+            assert_eq!(unproven.held(id(1)), most - 1);
             drop((held, next));
-            assert_eq!(turns.held(id(1)), 0);
+            assert_eq!(unproven.held(id(1)), 0);
         }
     }
 
     #[test]
     fn templates_without_renders_are_forgotten() {
-        let turns = Turns::new(1, 2);
+        let unproven = UnprovenThreads::new(1, 2);
         for number in 0..100 {
-            drop(poll(pin!(turns.next(TemplateId::new(number)))));
+            drop(poll(pin!(unproven.next(TemplateId::new(number)))));
         }
-        assert_eq!(turns.by_template.lock().expect("no panic").len(), 1);
+        assert_eq!(unproven.by_template.lock().expect("no panic").len(), 1);
     }
 }
