@@ -316,3 +316,16 @@ fn names_are_checked_at_the_start() {
         .jinja_filter("b", nothing);
     assert!(start(replaced).is_ok());
 }
+
+#[test]
+fn stubs_take_any_arguments_and_real_filters_precede_them() {
+    let builder = engine(
+        "{{ 5|tax('x', y=1) }}{{ 6|tax }}{{ [7]|map('tax', 1)|join }}{{ 1|needs(1) }}",
+        Limits::default(),
+    );
+    let hotplate = builder
+        .formatter_stubs(["tax", "needs", "upper", "a-b"])
+        .start()
+        .expect("it starts");
+    assert_eq!(failure(&hotplate), "5672");
+}
