@@ -28,7 +28,7 @@ const NAMING: [(&str, &str); 8] = [
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 16] = [
     "init",
     "dev",
     "serve",
@@ -37,6 +37,12 @@ const COMMANDS: [&str; 10] = [
     "graph",
     "watch",
     "reload",
+    "status",
+    "versions",
+    "diff",
+    "rollback",
+    "resume",
+    "leaks",
     "config",
     "completions",
 ];

@@ -93,6 +93,7 @@ fn an_operator_goes_back_and_others_go_on() {
         3,
         &["version 2 is served and not 1", "deploy: release 42"],
     );
+    shop.expect(&["rollback", "2", "--yes"], 2, &["version 2 is the one that is served"]);
     shop.expect(&["rollback", "99", "--yes"], 2, &["version 99 is not kept", "1, 2"]);
     assert_eq!(shop.body("/"), "<p>0.00</p>");
 

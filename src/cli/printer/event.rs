@@ -9,7 +9,7 @@ use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{GivenUp, Restarted};
 use hotplate::{
-    Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateName, Version,
+    Cause, Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateName, Version,
 };
 use serde::{Serialize, Serializer};
 
@@ -72,6 +72,8 @@ pub(super) enum ServerEvent<'e> {
 pub(super) struct VersionEvent {
     pub(super) version: Version,
     pub(super) digest: Digest,
+    /// Who asked for it, and why; nobody for what exists at the start.
+    pub(super) cause: Cause,
     pub(super) changed: Vec<TemplateName>,
     pub(super) removed: Vec<TemplateName>,
     #[serde(serialize_with = "names_only")]
@@ -162,6 +164,7 @@ impl<'e> ServerEvent<'e> {
             Self::Reloaded { report, .. } => {
                 names::show(site, &mut report.changed);
                 names::show(site, &mut report.removed);
+                names::show(site, &mut report.waiting.names);
                 names::show_in(site, &mut report.diagnostics);
                 let not_current = report.not_current.iter_mut();
                 not_current.for_each(|entry| entry.template = site.shown(&entry.template));
@@ -178,6 +181,7 @@ impl VersionEvent {
         Self {
             version: published.version,
             digest: published.digest,
+            cause: published.cause.clone(),
             changed: published.changed.clone(),
             removed: published.removed.clone(),
             stale: published.stale.clone(),
@@ -216,6 +220,7 @@ impl VersionEvent {
         Self {
             version: pinned.version(),
             digest: pinned.snapshot().digest(),
+            cause: Cause::default(),
             changed: current,
             removed: Vec::new(),
             counts: StatusChanges {
