@@ -113,7 +113,7 @@ impl<G: TextGraph + Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
         self.command(command, true, |state, graph| {
             match history::roll_back(state, graph, to, &cause, &limits) {
                 Ok(changed) => CommandEffect::Published(Box::new(changed)),
-                Err(not_kept) => CommandEffect::None(RolledBack::NotKept(not_kept)),
+                Err(answer) => CommandEffect::None(answer),
             }
         })
     }

@@ -18,7 +18,7 @@ use crate::dialect::{Call, CallKind, Closure, Formatter, FormatterUse, Formatter
 use crate::graph::companions::Companions;
 use crate::graph::plan::Graph;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
-use crate::protocol::messages::VersionNotKept;
+use crate::protocol::messages::RolledBack;
 use crate::protocol::plan::Plan;
 use crate::protocol::report::Report;
 use crate::registry::history::{self, Resumed};
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// Rolls back to a version.
-    pub(crate) fn roll_back(&mut self, to: Version) -> Result<Report, VersionNotKept> {
+    pub(crate) fn roll_back(&mut self, to: Version) -> Result<Report, RolledBack> {
         let changed = history::roll_back(&self.state, &self.graph, to, &Cause::by("operator"), &self.limits)?;
         (self.state, self.graph) = (changed.state, changed.graph);
         Ok(changed.report)

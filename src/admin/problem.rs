@@ -117,6 +117,15 @@ impl Problem {
         )
     }
 
+    pub(super) fn already_served(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "already-served",
+            "The version is already served",
+            detail,
+        )
+    }
+
     pub(super) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,

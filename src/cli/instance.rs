@@ -146,7 +146,7 @@ impl Instance {
                 let message = format!("{address} answers {status} {}", message.trim_end_matches(": "));
                 Err(match status {
                     // What was asked for does not exist, or is not accepted.
-                    400 | 404 | 422 => Failure::Wrong(message),
+                    400 | 404 | 409 | 422 => Failure::Wrong(message),
                     _ => Failure::Failed(message),
                 })
             }

@@ -338,8 +338,8 @@ fn a_change_has_a_cause_and_may_expect_a_version() {
     served.edit("alone.txt", "two");
     let cause_of = |version: usize| {
         let versions = served.get_json("/admin/v1/versions");
-        let found = versions["versions"].as_array().expect("a list").iter();
-        let found = found.filter(|known| known["version"] == version).next_back();
+        let mut known = versions["versions"].as_array().expect("a list").iter();
+        let found = known.find(|known| known["version"] == version);
         found.expect("is known")["cause"].clone()
     };
     assert_eq!(

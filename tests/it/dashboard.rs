@@ -192,6 +192,7 @@ fn the_dashboard_is_live() {
     browser
         .run("window.confirm = () => true; document.querySelector('[aria-label=\"Roll back to version 1\"]').click()");
     browser.wait_for("document.querySelector('.done')?.textContent.includes('earlier version')");
+    browser.wait_for("document.querySelector('.waiting')?.textContent.includes('alone.txt')");
     assert_eq!(served.get_json("/admin/v1/versions")["held"], true);
     browser.run("document.querySelector('#resume').click()");
     browser.wait_for("document.querySelector('.done')?.textContent.includes('waited')");

@@ -28,7 +28,7 @@ const NAMING: [(&str, &str); 8] = [
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 18] = [
     "init",
     "dev",
     "serve",
@@ -38,6 +38,13 @@ const COMMANDS: [&str; 11] = [
     "graph",
     "watch",
     "reload",
+    "status",
+    "versions",
+    "diff",
+    "rollback",
+    "resume",
+    "leaks",
+    "audit",
     "config",
     "completions",
 ];

@@ -27,13 +27,15 @@ use crate::version::Version;
 /// # let hotplate = Hotplate::builder().loader(loader).watch(false).start()?;
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let first = hotplate.snapshot().version();
+/// memory.set(TemplateName::new("a.txt")?, "two");
+/// let seen = hotplate.reload().await?.version;
 /// let cause = Cause::by("alice").reason("incident 4711");
-/// let command = hotplate.commands().key("incident 4711").cause(cause).expecting(first);
+/// let command = hotplate.commands().key("incident 4711").cause(cause).expecting(seen);
 /// command.roll_back(first).await?;
 /// let after = hotplate.snapshot().version();
 /// command.roll_back(first).await?;
 /// assert_eq!(hotplate.snapshot().version(), after, "it is carried out once");
-/// # Ok::<(), hotplate_actors::Unavailable>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -256,6 +256,8 @@ pub enum RolledBack {
     Refused(String),
     /// The version is not kept, or no longer.
     NotKept(VersionNotKept),
+    /// The version is the one that is served, so there is nothing to roll back.
+    AlreadyServed(Version),
     /// Another version is served than the operator expected, so nothing was done.
     Conflict(VersionConflict),
 }

@@ -53,7 +53,7 @@ fn bytes_of(answer: &RolledBack) -> usize {
         RolledBack::NotKept(not_kept) => size_of_val(&*not_kept.kept),
         RolledBack::Conflict(conflict) => size_of::<RolledBack>() + conflict.cause.bytes(),
         RolledBack::Refused(reason) => size_of::<RolledBack>() + reason.len(),
-        RolledBack::Unchanged(_) => size_of::<RolledBack>(),
+        RolledBack::AlreadyServed(_) | RolledBack::Unchanged(_) => size_of::<RolledBack>(),
     }
 }
 

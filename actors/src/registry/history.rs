@@ -8,7 +8,7 @@ use crate::accepted::TextGraph;
 use crate::cause::Cause;
 use crate::limits::Limits;
 use crate::protocol::hold::HoldOrigin;
-use crate::protocol::messages::VersionNotKept;
+use crate::protocol::messages::{RolledBack, VersionNotKept};
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, ComparedSide, Generation, SourceTexts};
 use crate::version::Version;
@@ -78,15 +78,18 @@ pub(crate) fn compare(
 /// are not answered from the versions after the one that was chosen.
 ///
 /// # Errors
-/// [`VersionNotKept`] if the version is not kept.
+/// [`RolledBack`] says that the version is not kept, or is the one that is served.
 pub(crate) fn roll_back<G: TextGraph>(
     state: &RegistryState,
     graph: &G,
     to: Version,
     cause: &Cause,
     limits: &Limits,
-) -> Result<Changed<G>, VersionNotKept> {
-    let content = find(state, to)?.content.clone();
+) -> Result<Changed<G>, RolledBack> {
+    let content = find(state, to).map_err(RolledBack::NotKept)?.content.clone();
+    if to == state.snapshot().version() {
+        return Err(RolledBack::AlreadyServed(to));
+    }
     let origin = HoldOrigin {
         version: state.snapshot().version().next(),
         cause: cause.clone(),

@@ -12,6 +12,7 @@ use crate::accepted::TextGraph;
 use crate::dialect::{Members, TemplateId};
 use crate::graph::companions::Companions;
 use crate::protocol::batch::CompiledBatch;
+use crate::protocol::messages::RolledBack;
 use crate::registry::history::kept;
 use crate::snapshot::{self, IdSet, Snapshot};
 use crate::template::{Digest, TemplateName};
@@ -253,6 +254,10 @@ proptest! {
                     // The twin has additional older versions.
                     let twins = kept(&twin.state);
                     let twins = twins[twins.len() - past.len() + place];
+                    if place + 1 == past.len() {
+                        prop_assert!(matches!(world.roll_back(to), Err(RolledBack::AlreadyServed(_))));
+                        continue;
+                    }
                     world.roll_back(to).expect("is kept");
                     twin.roll_back(twins).expect("is kept");
                     model.roll_back(&texts, &content);

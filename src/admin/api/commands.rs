@@ -61,6 +61,7 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<A
     responses(
         (status = 200, description = "The version is served", body = RolledBackAnswer),
         (status = 404, description = "The version is not kept", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The version is the one that is served", body = Problem, content_type = "application/problem+json"),
         (status = 412, description = "Another version is served than `If-Match` names", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]

@@ -93,7 +93,7 @@ pub(super) async fn act(
             match state.ask(command.roll_back(to)).await {
                 Ok(RolledBack::Published(_)) => "back",
                 Ok(RolledBack::NotKept(_)) => "not-kept",
-                Ok(RolledBack::Conflict(_)) => "conflict",
+                Ok(RolledBack::Conflict(_) | RolledBack::AlreadyServed(_)) => "conflict",
                 _ => "failed",
             }
         }

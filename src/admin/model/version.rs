@@ -354,6 +354,9 @@ impl RolledBackAnswer {
                 "{reason}; still serving the previous version"
             ))),
             RolledBack::NotKept(not_kept) => Err(Problem::not_kept(not_kept.to_string())),
+            RolledBack::AlreadyServed(version) => Err(Problem::already_served(format!(
+                "version {version} is the one that is served, so there is nothing to roll back"
+            ))),
             RolledBack::Conflict(conflict) => Err(Problem::conflict(conflict.to_string())),
         }
     }

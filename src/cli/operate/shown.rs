@@ -135,14 +135,7 @@ pub(super) fn diff(diff: &Value, colours: bool) -> String {
     }
     let mut text = String::new();
     for template in templates {
-        let (name, change) = (word(&template["name"]), word(&template["change"]));
-        let standing = |side: &Value| word(&side["standing"]).to_owned();
-        let (before, after) = (standing(&template["before"]), standing(&template["after"]));
-        let status = match before.is_empty() || after.is_empty() || before == after {
-            true => String::new(),
-            false => format!(" ({before} → {after})"),
-        };
-        let _ = writeln!(text, "{change} {name}{status}");
+        let _ = writeln!(text, "{}", difference(template));
         for line in word(&template["unified"]).lines() {
             let code = match line.as_bytes().first() {
                 Some(b'+') => "32",
@@ -162,12 +155,22 @@ pub(super) fn diff(diff: &Value, colours: bool) -> String {
     text
 }
 
+/// Returns a difference in one line, with the status of the template if that changes.
+fn difference(template: &Value) -> String {
+    let (name, change) = (word(&template["name"]), word(&template["change"]));
+    let [before, after] = ["before", "after"].map(|side| word(&template[side]["standing"]));
+    match before.is_empty() || after.is_empty() || before == after {
+        true => format!("{change} {name}"),
+        false => format!("{change} {name} ({before} → {after})"),
+    }
+}
+
 /// Returns the templates that a rollback would change, without their lines.
 pub(super) fn changes(diff: &Value) -> String {
     let templates = list(&diff["templates"]);
     let mut text = String::new();
     for template in templates.iter().take(NAMES_MAX) {
-        let _ = writeln!(text, "  {} {}", word(&template["change"]), word(&template["name"]));
+        let _ = writeln!(text, "  {}", difference(template));
     }
     match templates.len().saturating_sub(NAMES_MAX) {
         0 => {}
@@ -196,9 +199,16 @@ pub(super) fn changed(answer: &Value, rest: &str) -> String {
 
 /// Returns the versions that are still in memory.
 pub(super) fn leaks(leaks: &Value) -> String {
+    let number = |key: &str| {
+        leaks[key]
+            .as_u64()
+            .map_or(0, |number| usize::try_from(number).unwrap_or(usize::MAX))
+    };
     let mut text = format!(
-        "{} versions in memory, {} at most so far, {} held for too long\n",
-        leaks["alive"], leaks["high_water"], leaks["leaked"]
+        "{} in memory, {} at most so far, {} held for too long\n",
+        names::count(number("alive"), "version"),
+        number("high_water"),
+        number("leaked")
     );
     let mut rows = vec![["VERSION", "SUPERSEDED", "STATE", "REFERENCES", "HELD BY"].map(str::to_owned)];
     for version in list(&leaks["versions"]) {

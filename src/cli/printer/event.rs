@@ -9,8 +9,8 @@ use hotplate::site::Site;
 use hotplate::snapshot::Standing;
 use hotplate::supervision::{GivenUp, Restarted};
 use hotplate::{
-    Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateKey, TemplateName,
-    Version,
+    Cause, Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateKey,
+    TemplateName, Version,
 };
 use serde::{Serialize, Serializer};
 
@@ -73,6 +73,8 @@ pub(super) enum ServerEvent<'e> {
 pub(super) struct VersionEvent {
     pub(super) version: Version,
     pub(super) digest: Digest,
+    /// Who asked for it, and why; nobody for what exists at the start.
+    pub(super) cause: Cause,
     pub(super) changed: Vec<TemplateName>,
     pub(super) removed: Vec<TemplateName>,
     #[serde(serialize_with = "names_only")]
@@ -167,6 +169,7 @@ impl<'e> ServerEvent<'e> {
             Self::Reloaded { report, .. } => {
                 let texts = report.changed.iter_mut().chain(&mut report.removed);
                 names::show(site, texts.map(|key| &mut key.name));
+                names::show(site, &mut report.waiting.names);
                 names::show_in(site, &mut report.diagnostics);
                 let not_current = report.not_current.iter_mut();
                 not_current.for_each(|entry| entry.template = site.shown(&entry.template));
@@ -183,6 +186,7 @@ impl VersionEvent {
         Self {
             version: published.version,
             digest: published.digest,
+            cause: published.cause.clone(),
             changed: names_of(&published.changed),
             removed: names_of(&published.removed),
             stale: published.stale.clone(),
@@ -221,6 +225,7 @@ impl VersionEvent {
         Self {
             version: pinned.version(),
             digest: pinned.snapshot().digest(),
+            cause: Cause::default(),
             changed: current,
             removed: Vec::new(),
             counts: StatusChanges {
