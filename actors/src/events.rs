@@ -78,6 +78,8 @@ pub struct Published {
     /// New diagnostics, each once, of as many texts as the limit `event_names` says. [`Hotplate::diagnostics`](crate::Hotplate::diagnostics)
     /// returns all.
     pub diagnostics: Vec<Diagnostic>,
+    /// The number of all new diagnostics, listed or not.
+    pub faults: usize,
     /// Time from noticing the first change to the swap, in microseconds.
     pub micros: u64,
 }

@@ -435,6 +435,7 @@ fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> 
         broken: report.broken.clone(),
         recovered: report.recovered.clone(),
         diagnostics: report.diagnostics.clone(),
+        faults: report.faults,
         micros: u64::try_from(micros).unwrap_or(u64::MAX),
     };
     let mut events = vec![Event::Published(Arc::new(published))];

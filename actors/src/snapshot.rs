@@ -64,6 +64,7 @@ pub(crate) use stale::StoredStale;
 pub use status::Status;
 pub use superseded::{HOLDERS_MAX, HolderKind, SUPERSEDED_MAX, SupersededVersion, VersionHolder};
 pub(crate) use superseded::{HolderGuard, Holders, SupersededVersions};
+use why::RecentReasons;
 pub use why::Why;
 
 /// The hasher of every map by name: fast, and seeded at random, so that names cannot be chosen to collide.
@@ -79,6 +80,7 @@ pub struct Snapshot {
     generation: Arc<Generation>,
     /// The versions that a failed render is answered from.
     earlier: EarlierVersions,
+    reasons: RecentReasons,
     live: LiveCounter,
 }
 
@@ -168,6 +170,7 @@ impl Snapshot {
             index,
             generation,
             earlier,
+            reasons: RecentReasons::default(),
             live: LiveCounter::new(shared),
         }
     }
@@ -212,11 +215,15 @@ impl Snapshot {
         self.content.standing(id)
     }
 
-    /// Returns the faults that keep the newest text of an entry from being served; `None` if it is current. They are searched for at each
-    /// call: the nearest fault that the entry reaches, with the calls that lead there.
+    /// Returns the faults that keep the newest text of an entry from being served; `None` if it is current. They are searched for when they
+    /// are asked for: the nearest fault that the entry reaches, with the calls that lead there. The last answers are remembered, because each
+    /// render of a stale page asks.
     #[must_use]
     pub fn why(&self, id: TemplateId) -> Option<Arc<Why>> {
-        self.content.why(id, &self.index).map(Arc::new)
+        if !self.content.is_bad(id) {
+            return None;
+        }
+        self.reasons.get_or_find(id, || self.content.why(id, &self.index))
     }
 
     /// Returns the name of an id that this snapshot knows.

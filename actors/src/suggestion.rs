@@ -70,8 +70,34 @@ fn edits(unknown: &str, name: &str) -> Option<usize> {
     // A character has at most four bytes.
     let comparable =
         unknown.len().max(name.len()) <= COMPARED_BYTES_MAX && unknown.len().abs_diff(name.len()) <= edits_max * 4;
-    let edits = comparable.then(|| strsim::osa_distance(unknown, name))?;
+    let edits =
+        (comparable && letters_differ_by(unknown, name) <= edits_max).then(|| strsim::osa_distance(unknown, name))?;
     (edits <= edits_max).then_some(edits)
+}
+
+/// Returns a lower bound of the number of edits, which takes a fraction of the time: an edit adds and removes one letter at most (the bag
+/// distance of Bartolini, Ciaccia and Patella, *String matching with metric trees using an approximate distance*, 2002). 0 unless both are
+/// ASCII.
+fn letters_differ_by(one: &str, other: &str) -> usize {
+    if !one.is_ascii() || !other.is_ascii() {
+        return 0;
+    }
+    let mut letters = [0_i8; 128];
+    // Names that are compared are shorter than what an `i8` counts.
+    one.bytes()
+        .for_each(|byte| letters[usize::from(byte)] = letters[usize::from(byte)].saturating_add(1));
+    other
+        .bytes()
+        .for_each(|byte| letters[usize::from(byte)] = letters[usize::from(byte)].saturating_sub(1));
+    let added: usize = letters
+        .iter()
+        .map(|letter| usize::from(letter.max(&0).unsigned_abs()))
+        .sum();
+    let removed: usize = letters
+        .iter()
+        .map(|letter| usize::from(letter.min(&0).unsigned_abs()))
+        .sum();
+    added.max(removed)
 }
 
 /// Returns the template name that the path of a file or of a page means: without the directories above the templates, and for a directory
@@ -104,6 +130,8 @@ fn equal_ignoring_case(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NAMES: [&str; 6] = [
@@ -170,5 +198,12 @@ mod tests {
             Some("bat"),
             "the first of several"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn letters_differ_by_no_more_than_edits(one in "[a-dß]{0,12}", other in "[a-dß]{0,12}") {
+            prop_assert!(letters_differ_by(&one, &other) <= strsim::osa_distance(&one, &other));
+        }
     }
 }

@@ -184,6 +184,28 @@ fn long_lists_of_faults_are_shortened() {
     assert!(lines.contains("and 10 more: `hotplate check"), "{lines}");
 }
 
+/// An event names a hundred templates at most, and counts all.
+#[test]
+fn all_faults_of_a_large_break_are_counted() {
+    let files = site();
+    files.write("templates/_parts/shared.html", "shared");
+    for number in 100..250 {
+        files.write(
+            &format!("templates/{number}.html"),
+            "{{ call _parts/shared.html with site }}",
+        );
+    }
+    let server = Server::start(&files);
+    std::fs::remove_file(files.path().join("templates/_parts/shared.html")).expect("removed");
+    let lines = server.running.lines_until("still serving version 1 of 100.html");
+    assert_eq!(
+        lines.matches("there is no template `_parts/shared.html`").count(),
+        10,
+        "{lines}"
+    );
+    assert!(lines.contains("and 140 more: `hotplate check"), "{lines}");
+}
+
 #[test]
 fn a_page_without_a_good_version_has_a_stand_in() {
     let files = site();

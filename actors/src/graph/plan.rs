@@ -44,7 +44,7 @@ pub struct Graph {
     /// The texts of each loader, in the order of precedence.
     loaders: LoaderTexts,
     /// The templates of which some loader has a text.
-    defined: IdSet,
+    defined: Arc<IdSet>,
     /// The newest text that compiled, of each template that is defined. Its edges count also while a newer text does not compile.
     view: Arc<View>,
     callers: CallerIndex,
@@ -81,7 +81,7 @@ impl Graph {
             companions,
             names: Index::default(),
             loaders: LoaderTexts::new(),
-            defined: IdSet::default(),
+            defined: Arc::default(),
             view: Arc::default(),
             callers: CallerIndex::default(),
             faults: Faults::default(),
@@ -323,7 +323,8 @@ impl Graph {
 
     /// Sets the text of a template. One that does not compile leaves the view as it is.
     fn place(&mut self, id: TemplateId, text: &CompiledText) {
-        if self.defined.insert(id) {
+        if !self.defined.contains(id) {
+            Arc::make_mut(&mut self.defined).insert(id);
             self.faults.forget_absent(id);
         }
         let CompiledText::Unit { digest, unit } = text else {
@@ -381,7 +382,7 @@ impl Graph {
 
     /// Removes a template of which no loader has a text.
     fn remove(&mut self, id: TemplateId) {
-        self.defined.remove(id);
+        Arc::make_mut(&mut self.defined).remove(id);
         self.bad.remove(id);
         self.violating.remove(id);
         self.warned.set(id, None);

@@ -30,6 +30,8 @@ pub struct Report {
     pub recovered: NameSample,
     /// The faults because of which templates are stale or broken, each once, of as many texts as the limit `event_names` says.
     pub diagnostics: Vec<Diagnostic>,
+    /// The number of all these faults, listed or not.
+    pub faults: usize,
 }
 
 /// The templates whose status a version changes, as sets: those that a [`Report`] counts, and names in part.

@@ -78,6 +78,7 @@ mod tests {
                 broken: NameSample::default(),
                 recovered: NameSample::default(),
                 diagnostics: Vec::new(),
+                faults: 0,
             }))
         };
         let limits = Limits {

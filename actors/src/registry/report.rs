@@ -67,12 +67,16 @@ impl Report {
             let count = ids.len();
             NameSample { count, names }
         };
-        let mut causes: Vec<_> = effects
-            .failed
-            .iter()
-            .flat_map(|(cause, ids)| after.texts_of_cause(*cause, ids).take(listed))
-            .filter_map(|id| Some((names.name(id)?, after.faults.of(id, &after.view)?)))
-            .collect();
+        let mut faults = 0;
+        let mut causes = Vec::new();
+        for (cause, ids) in &effects.failed {
+            for (at, id) in after.texts_of_cause(*cause, ids).enumerate() {
+                faults += after.faults.count_of(id, &after.view);
+                if at < listed {
+                    causes.extend(names.name(id).map(|name| (name, id)));
+                }
+            }
+        }
         causes.sort_unstable_by_key(|(name, _)| *name);
         changed.sort_unstable();
         removed.sort_unstable();
@@ -88,8 +92,10 @@ impl Report {
             diagnostics: causes
                 .iter()
                 .take(listed)
-                .flat_map(|(_, faults)| faults.iter().cloned())
+                .filter_map(|(_, id)| after.faults.of(*id, &after.view))
+                .flat_map(|faults| faults.to_vec())
                 .collect(),
+            faults,
         };
         (report, effects)
     }

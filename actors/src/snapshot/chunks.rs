@@ -8,17 +8,23 @@ use crate::dialect::TemplateId;
 /// a thousand pointers for a million ids, and ten for ten thousand. It is small because every kept version has its own copies.
 const CHUNK: usize = 32;
 
-/// A map from ids to values, as a radix tree of fixed depth. A clone shares every chunk; a write copies only the path to its slot
+/// A map from ids to values, as a radix tree of fixed depth. A clone is one pointer; a write copies only the path to its slot
 /// (`Arc::make_mut`), so clones taken before never see it. A look-up is three index operations.
-#[derive(Debug, Clone)]
-pub(crate) struct Chunks<T>(Vec<Arc<Group<T>>>);
+#[derive(Debug)]
+pub(crate) struct Chunks<T>(Arc<[Arc<Group<T>>]>);
 
 type Group<T> = [Option<Arc<Chunk<T>>>; CHUNK];
 type Chunk<T> = [Option<T>; CHUNK];
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for Chunks<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -36,10 +42,13 @@ impl<T: Clone> Chunks<T> {
             return;
         }
         let (chunk, slot) = (id.index() / CHUNK, id.index() % CHUNK);
-        while self.0.len() <= chunk / CHUNK {
-            self.0.push(Arc::new([const { None }; CHUNK]));
+        if self.0.len() <= chunk / CHUNK {
+            // Once for each thousand ids.
+            let mut groups = self.0.to_vec();
+            groups.resize_with(chunk / CHUNK + 1, || Arc::new([const { None }; CHUNK]));
+            self.0 = groups.into();
         }
-        let group = Arc::make_mut(&mut self.0[chunk / CHUNK]);
+        let group = Arc::make_mut(&mut Arc::make_mut(&mut self.0)[chunk / CHUNK]);
         let chunk = group[chunk % CHUNK].get_or_insert_with(|| Arc::new([const { None }; CHUNK]));
         Arc::make_mut(chunk)[slot] = value;
     }
@@ -47,6 +56,9 @@ impl<T: Clone> Chunks<T> {
     /// Returns the ids whose value is not the same as in `other`, ascending. Chunks that both share are skipped.
     pub(crate) fn differences(&self, other: &Self, is_same: impl Fn(&T, &T) -> bool) -> Vec<TemplateId> {
         let mut differences = Vec::new();
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return differences;
+        }
         for group in 0..self.0.len().max(other.0.len()) {
             let (ours, theirs) = (self.0.get(group), other.0.get(group));
             if ours.map(Arc::as_ptr) == theirs.map(Arc::as_ptr) {

@@ -71,6 +71,18 @@ impl Faults {
         Some(placed.collect())
     }
 
+    /// Returns the number of faults of a text.
+    pub(crate) fn count_of(&self, id: TemplateId, view: &View) -> usize {
+        if let Some(listed) = self.listed.get(id) {
+            return listed.len();
+        }
+        let member = view.member(id).filter(|_| self.callers.contains(id)).into_iter();
+        member
+            .flat_map(|member| self.absent_calls(member))
+            .take(FAULTS_MAX)
+            .count()
+    }
+
     /// Returns the cause that a text with a fault is grouped by: a template that it calls and that does not exist, or the text itself.
     pub(crate) fn cause_of(&self, id: TemplateId, view: &View) -> TemplateId {
         let member = view.member(id).filter(|_| self.callers.contains(id)).into_iter();

@@ -5,8 +5,9 @@
 //! decides, because the search visits the callees of a text in their order.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use serde::Serialize;
 
 use super::NameHasher;
@@ -27,6 +28,36 @@ pub struct Why {
     pub diagnostics: Arc<[Diagnostic]>,
     /// The template to fix: the entry itself, or the nearest one that it reaches.
     pub cause: TemplateName,
+}
+
+/// The number of reasons that a snapshot remembers, a power of two.
+const REASONS_MAX: usize = 64;
+/// The size of a reason that is remembered at most, in bytes.
+const REASON_BYTES_MAX: usize = 16 * 1024;
+
+/// The reasons that were asked for last, one for each remainder of the ids. There is none until one is asked for, and readers take no lock.
+#[derive(Debug, Default)]
+pub(super) struct RecentReasons(OnceLock<Box<[ArcSwapOption<(TemplateId, Arc<Why>)>]>>);
+
+impl RecentReasons {
+    /// Returns the reason for a template that is remembered, or the one that `find` returns.
+    pub(super) fn get_or_find(&self, id: TemplateId, find: impl FnOnce() -> Option<Why>) -> Option<Arc<Why>> {
+        let slots = self
+            .0
+            .get_or_init(|| (0..REASONS_MAX).map(|_| ArcSwapOption::default()).collect());
+        let slot = slots.get(id.index() % REASONS_MAX)?;
+        if let Some(known) = &*slot.load()
+            && known.0 == id
+        {
+            return Some(Arc::clone(&known.1));
+        }
+        let why = Arc::new(find()?);
+        let bytes: usize = why.diagnostics.iter().map(Diagnostic::bytes).sum();
+        if bytes <= REASON_BYTES_MAX {
+            slot.store(Some(Arc::new((id, Arc::clone(&why)))));
+        }
+        Some(why)
+    }
 }
 
 impl Content {
@@ -176,5 +207,48 @@ impl Content {
         let mut groups: Vec<_> = groups.into_iter().collect();
         groups.sort_unstable_by_key(|(cause, _)| *cause);
         groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn why(cause: &str, message: &str) -> Option<Why> {
+        Some(Why {
+            diagnostics: Arc::new([Diagnostic::error("a-code", message)]),
+            cause: TemplateName::new(cause).expect("a name"),
+        })
+    }
+
+    #[test]
+    fn a_reason_is_searched_for_once() {
+        let reasons = RecentReasons::default();
+        let id = |number: usize| TemplateId(u32::try_from(number).expect("small"));
+        let first = reasons.get_or_find(id(1), || why("one", "m")).expect("is found");
+        let again = reasons.get_or_find(id(1), || panic!("is known")).expect("is known");
+        assert!(Arc::ptr_eq(&first, &again));
+        // Another template with the same slot takes it.
+        let other = reasons.get_or_find(id(1 + REASONS_MAX), || why("two", "m"));
+        assert_eq!(other.expect("is found").cause.as_str(), "two");
+        assert!(reasons.get_or_find(id(1), || None).is_none(), "is not remembered");
+        // Nothing is remembered beyond the bound.
+        for (bytes, is_known) in [
+            (REASON_BYTES_MAX - size_of::<Diagnostic>(), true),
+            (REASON_BYTES_MAX, false),
+        ] {
+            let long = "x".repeat(bytes);
+            let found = reasons.get_or_find(id(2), || why("long", &long)).expect("is found");
+            let mut searched = false;
+            let again = reasons.get_or_find(id(2), || {
+                searched = true;
+                why("long", &long)
+            });
+            assert_eq!(
+                (Arc::ptr_eq(&found, &again.expect("is found")), searched),
+                (is_known, !is_known)
+            );
+            reasons.get_or_find(id(2 + REASONS_MAX), || why("other", "m"));
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! [`KnownSources`]: the sources that were accepted, by digest. Pure.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
@@ -7,9 +8,9 @@ use crate::loader::Changes;
 use crate::snapshot::NameHasher;
 use crate::template::{Digest, TemplateKey};
 
-/// The accepted state of each text. It is a persistent map: clones are cheap, so a lost batch changes nothing.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct KnownSources(im::HashMap<TemplateKey, KnownText, NameHasher>);
+/// The accepted state of each text. It is kept only if a batch is accepted, so a plain map suffices, at a tenth of the bytes of a persistent one.
+#[derive(Debug, Default)]
+pub(crate) struct KnownSources(HashMap<TemplateKey, KnownText, NameHasher>);
 
 /// The accepted state of one text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -249,6 +249,7 @@ impl PublicationAnswer {
             recovered,
             diagnostics,
             micros,
+            faults: _,
         } = &*publication.published;
         Self {
             version: version.number(),

@@ -83,7 +83,7 @@ pub(super) struct VersionEvent {
     pub(super) broken: NameSample,
     #[serde(serialize_with = "names_only")]
     pub(super) recovered: NameSample,
-    /// The numbers of templates in the three lists before, which may name fewer.
+    /// The numbers of templates in the three lists before, which may name fewer, and of new errors.
     pub(super) counts: StatusChanges,
     /// New errors.
     pub(super) diagnostics: Vec<Diagnostic>,
@@ -93,12 +93,13 @@ pub(super) struct VersionEvent {
     pub(super) pinned: Pinned,
 }
 
-/// The numbers of templates whose status a version changes.
+/// The numbers of templates whose status a version changes, and of its new errors.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct StatusChanges {
     stale: usize,
     broken: usize,
     recovered: usize,
+    pub(super) diagnostics: usize,
 }
 
 fn names_of(keys: &[TemplateKey]) -> Vec<TemplateName> {
@@ -196,6 +197,7 @@ impl VersionEvent {
                 stale: published.stale.count,
                 broken: published.broken.count,
                 recovered: published.recovered.count,
+                diagnostics: published.faults,
             },
             diagnostics: published.diagnostics.clone(),
             microseconds: published.micros,
@@ -222,6 +224,7 @@ impl VersionEvent {
             NameSample { count, names }
         };
         let (current, stale, broken) = (everything(current).names, everything(stale), everything(broken));
+        let diagnostics = hotplate.diagnostics();
         Self {
             version: pinned.version(),
             digest: pinned.snapshot().digest(),
@@ -232,11 +235,12 @@ impl VersionEvent {
                 stale: stale.count,
                 broken: broken.count,
                 recovered: 0,
+                diagnostics: diagnostics.len(),
             },
             stale,
             broken,
             recovered: NameSample::default(),
-            diagnostics: hotplate.diagnostics(),
+            diagnostics,
             microseconds,
             pinned,
         }

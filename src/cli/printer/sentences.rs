@@ -141,10 +141,12 @@ impl Sentences {
 
     /// Prints each error of a version once, with the answer that visitors get meanwhile.
     fn errors(&mut self, version: &VersionEvent) -> io::Result<()> {
+        let mut shown = 0;
         for diagnostic in version.diagnostics.iter().take(SHOWN_MAX) {
             self.diagnostic(diagnostic)?;
+            shown += 1;
         }
-        if let more @ 1.. = version.diagnostics.len().saturating_sub(SHOWN_MAX) {
+        if let more @ 1.. = version.counts.diagnostics.saturating_sub(shown) {
             let directory = self.site.directory().display();
             self.terminal
                 .line(format_args!("and {more} more: `hotplate check {directory}` shows all"))?;

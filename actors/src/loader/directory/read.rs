@@ -163,18 +163,18 @@ pub(super) fn read_all(disk: &dyn Disk, paths: &[&Path], bytes_max: usize, anywa
         let contents = paths.iter().map(|path| read(disk, path, bytes_max, anyway));
         contents.collect()
     };
-    let mut shares = paths.chunks(paths.len().div_ceil(*READERS).max(1));
-    let own = shares.next().unwrap_or_default();
+    let shares = paths.chunks(paths.len().div_ceil(*READERS).max(1));
+    // This thread reads nothing itself: its allocations outlive the texts, and would lie between them and keep their memory from being freed.
     thread::scope(|scope| {
         let start = |share| {
             let reader = thread::Builder::new().name("hotplate-reads".into());
             (share, reader.spawn_scoped(scope, move || read_some(share)))
         };
-        let others: Vec<_> = shares.map(start).collect();
-        let mut contents = read_some(own);
-        for (share, other) in others {
+        let readers: Vec<_> = shares.map(start).collect();
+        let mut contents = Vec::with_capacity(paths.len());
+        for (share, reader) in readers {
             // The share of a thread that could not be started, or failed, is read here.
-            let read = other.ok().and_then(|reader| reader.join().ok());
+            let read = reader.ok().and_then(|reader| reader.join().ok());
             contents.extend(read.unwrap_or_else(|| read_some(share)));
         }
         contents
