@@ -213,11 +213,12 @@ impl<G: TextGraph + Clone> Registry<G> {
             stale,
             version,
             graph,
+            cause,
         } = stored;
         let accepted = self.0.accepted.draft();
         let registry = &accepted.registry;
         let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
-        let report = Arc::new(report);
+        let report = Arc::new(report.caused_by(cause));
         let next = accepted.next(registry.with(state), graph);
         let next = self.noted(next, AuditAction::Restore, version, Some(&report));
         self.swap(next, &report, &effects, Instant::now(), false)?;

@@ -8,6 +8,7 @@ use crate::accepted::AcceptedState;
 use crate::audit::progress::AuditProgress;
 use crate::audit::record::now_ms;
 use crate::audit::{AuditLog, AuditOptions};
+use crate::cause::Cause;
 use crate::compiler::{CompilerConfig, compile_all};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
@@ -155,6 +156,7 @@ pub(super) async fn restore(
         stale,
         version,
         graph: Arc::new(graph),
+        cause: Cause::by("store").reason("the last stored version, until the templates are loaded"),
     };
     match registry.recipient().send(restored).await {
         Ok(BatchOutcome::Published(_)) => Ok(()),

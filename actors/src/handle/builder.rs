@@ -45,6 +45,7 @@ pub struct Builder {
     wording: Wording,
     store: Option<StoreOptions>,
     audit: Option<AuditOptions>,
+    required: Vec<String>,
 }
 
 impl Builder {
@@ -71,6 +72,7 @@ impl Builder {
             wording: Wording::default(),
             store: None,
             audit: None,
+            required: Vec::new(),
         }
     }
 
@@ -320,6 +322,22 @@ impl Builder {
         self
     }
 
+    /// Names templates without which the engine does not start: if one of them does not exist or is broken, and no stored version has it
+    /// either, [`start`](Builder::start) fails. Without this, broken templates do not prevent the start.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader, StartError};
+    ///
+    /// let broken = MemoryLoader::of([("index.html", "{{ if }}")])?;
+    /// let started = Hotplate::builder().loader(broken).required_at_start(["index.html"]).start();
+    /// assert!(matches!(started, Err(StartError::Required { .. })));
+    /// # Ok::<(), hotplate_actors::NameError>(())
+    /// ```
+    pub fn required_at_start<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.required.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// Sets the restart policy of an actor, instead of its [default](ActorKind::default_policy).
     ///
     /// ```
@@ -369,6 +387,13 @@ impl Builder {
         });
         let template = template.transpose()?;
         let optional = optional.unwrap_or_default();
+        let required = self.required.iter().map(|name| {
+            TemplateName::new(name).map_err(|error| StartError::RequiredName {
+                name: name.clone(),
+                error,
+            })
+        });
+        let required = required.collect::<Result<Vec<_>, _>>()?;
         let mut formatters = self.formatters;
         for name in self.stubs {
             if formatters.get(&name).is_none() {
@@ -390,6 +415,7 @@ impl Builder {
             wording: self.wording,
             store: self.store,
             audit: self.audit,
+            required,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }
