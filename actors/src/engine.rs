@@ -219,7 +219,7 @@ pub(crate) struct Actors {
     children: Arc<[Arc<Child>]>,
     loader_workers: Arc<[LoaderWorker]>,
     compilers: Pool,
-    /// What is kept on disk, and the actor that writes it.
+    /// The store and the audit log, and the actor that writes them.
     store: Option<(Storing, ActorEntry<StoreWriter>)>,
     /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,

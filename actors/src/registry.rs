@@ -56,7 +56,7 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) events: EventBus,
     pub(crate) fault_log: Arc<FaultLog>,
     pub(crate) recorder: Arc<Recorder>,
-    /// How far the audit log is written; `None` if there is none.
+    /// The progress of the audit log; `None` if there is none.
     pub(crate) audit: Option<Arc<AuditProgress>>,
     /// Called after each commit, so that the state is stored. It never waits.
     pub(crate) committed: Arc<dyn Fn() + Send + Sync>,

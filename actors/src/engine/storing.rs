@@ -33,7 +33,7 @@ use crate::version::{LoaderId, Revision};
 /// The state of Registry and Graph.
 pub(super) type Accepted = AcceptedState<AnsweredState, Arc<Graph>>;
 
-/// What an engine keeps on disk, with the thread that reads and writes it.
+/// The store and the audit log of an engine, with the thread that reads and writes it.
 #[derive(Clone)]
 pub(crate) struct Storing {
     pub(super) store: Option<(Arc<Mutex<Store>>, Arc<StoreState>)>,
