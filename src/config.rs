@@ -177,6 +177,8 @@ pub struct Templates {
     pub dialects: Vec<String>,
     /// Names of formatters that another program provides.
     pub formatters: Vec<String>,
+    /// Names of templates without which a server does not start.
+    pub required_at_start: Vec<String>,
 }
 
 /// The contract between templates and data. The schemas and samples are files of the site.
@@ -343,9 +345,10 @@ impl Config {
 }
 
 impl Config {
-    /// Has an engine of a site that serves visitors store its versions and write an audit log, as far as directories are set. Commands that
-    /// publish nothing do not call this.
-    pub fn apply_store(&self, builder: Builder, site: &Path) -> Builder {
+    /// Applies the settings of an engine that serves a site: what it keeps on disk, as far as directories are set, and the templates without
+    /// which it does not start. Commands that publish nothing do not call this.
+    pub fn apply_serving(&self, builder: Builder, site: &Path) -> Builder {
+        let builder = builder.required_at_start(&self.templates.required_at_start);
         let Store { dir, keep } = &self.store;
         let builder = match dir.as_str() {
             "" => builder,
@@ -466,6 +469,7 @@ impl Default for Templates {
             dialect: TemplateDialect::default(),
             dialects: Vec::new(),
             formatters: Vec::new(),
+            required_at_start: Vec::new(),
         }
     }
 }

@@ -48,6 +48,7 @@ use crate::supervision::{
     Behavior, BoundedRecipient, Child, Fault, GroupError, HangPolicy, Incident, InjectedFaults, MeteredRecipient,
     PolicyError, Pool, Serve, Shell, Strategy, StrategyGroup, Supervisor, Timers,
 };
+use crate::template::{NameError, TemplateName};
 use crate::watcher::{LoaderWorker, Watcher};
 
 use control::{ControlCommand, ControlState};
@@ -86,6 +87,8 @@ pub(crate) struct StartPlan {
     pub(crate) store: Option<StoreOptions>,
     /// The audit log.
     pub(crate) audit: Option<AuditOptions>,
+    /// The templates without which the engine does not start.
+    pub(crate) required: Vec<TemplateName>,
 }
 
 /// Errors of starting an engine.
@@ -129,6 +132,28 @@ pub enum StartError {
     /// The first version was rejected.
     #[error("the first version was rejected: {0}")]
     Refused(String),
+    /// A required template cannot be served, neither from its source nor from the store.
+    #[error(
+        "the required template `{name}` cannot be served ({reason}){}: fix it, or start without requiring it",
+        match others { 0 => String::new(), others => format!(", and neither can {others} others") }
+    )]
+    Required {
+        /// Its name.
+        name: TemplateName,
+        /// The number of other required templates that cannot be served.
+        others: usize,
+        /// The first fault.
+        reason: Box<str>,
+    },
+    /// The name of a required template is invalid.
+    #[error("the required template `{name}` cannot exist: {error}")]
+    RequiredName {
+        /// Name as it was given.
+        name: String,
+        /// The rule that it breaks.
+        #[source]
+        error: NameError,
+    },
     /// The store cannot be used.
     #[error(transparent)]
     Store(StoreError),
@@ -211,7 +236,7 @@ pub(crate) struct Actors {
     children: Arc<[Arc<Child>]>,
     loader_workers: Arc<[LoaderWorker]>,
     compilers: Pool,
-    /// What is kept on disk, and the actor that writes it.
+    /// The store and the audit log, and the actor that writes them.
     store: Option<(Storing, ActorEntry<StoreWriter>)>,
     /// Makes previews.
     pub(crate) previews: Previews,

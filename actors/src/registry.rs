@@ -56,7 +56,7 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) events: EventBus,
     pub(crate) fault_log: Arc<FaultLog>,
     pub(crate) recorder: Arc<Recorder>,
-    /// How far the audit log is written; `None` if there is none.
+    /// The progress of the audit log; `None` if there is none.
     pub(crate) audit: Option<Arc<AuditProgress>>,
     /// Called after each commit, so that the state is stored. It never waits.
     pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
@@ -213,11 +213,12 @@ impl<G: TextGraph + Clone> Registry<G> {
             stale,
             version,
             graph,
+            cause,
         } = stored;
         let accepted = self.0.accepted.draft();
         let registry = &accepted.registry;
         let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
-        let report = Arc::new(report);
+        let report = Arc::new(report.caused_by(cause));
         let next = accepted.next(registry.with(state), graph);
         let next = self.noted(next, AuditAction::Restore, version, Some(&report));
         self.swap(next, &report, &effects, Instant::now(), false)?;

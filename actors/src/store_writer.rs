@@ -13,7 +13,7 @@ use crate::protocol::messages::{StoreAccepted, StoreOutcome};
 use crate::store::Store;
 use crate::store::state::StoreState;
 use crate::store::version::StoredVersion;
-use crate::supervision::{Behavior, Pool, Serve, Started};
+use crate::supervision::{Behavior, MailboxSlot, Pool, Serve, Started};
 
 use crate::version::Version;
 use crate::without_subscriber::warn_without_subscriber;
@@ -43,6 +43,8 @@ pub(crate) struct StoreWriter {
     config: StoreWriterConfig,
     /// The number of consecutive failures.
     failures: u32,
+    /// The one retry that may be waiting, however many attempts fail meanwhile.
+    retry: MailboxSlot,
 }
 
 impl Behavior for StoreWriter {
@@ -54,6 +56,7 @@ impl Behavior for StoreWriter {
         Ok(Self {
             config: config.clone(),
             failures: 0,
+            retry: MailboxSlot::default(),
         })
     }
 }
@@ -77,11 +80,15 @@ impl Serve<StoreAccepted> for StoreWriter {
 
 impl StoreWriter {
     fn schedule_retry(&mut self) {
+        let Some(scheduled) = self.retry.take() else {
+            return;
+        };
         let pause = RETRY * (1 << self.failures.min(RETRY_DOUBLINGS));
         self.failures = self.failures.saturating_add(1);
         let ask = Arc::clone(&self.config.ask);
         actix::spawn(async move {
             actix::clock::sleep(pause).await;
+            drop(scheduled);
             ask();
         });
     }

@@ -166,7 +166,7 @@ impl Server {
     /// Loads the first version on a thread of its own, so that signals are handled meanwhile. Returns `None` if one ended the command.
     async fn load(&self, signals: &mut Signals) -> Result<Option<Hotplate>, Failure> {
         let (site, builder) = (self.site.clone(), self.setup.config().apply(self.site.builder()));
-        let builder = self.setup.config().apply_store(builder, self.site.directory());
+        let builder = self.setup.config().apply_serving(builder, self.site.directory());
         let (sender, loaded) = tokio::sync::oneshot::channel();
         let load = move || {
             // After a signal, the receiver is gone.

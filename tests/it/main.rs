@@ -57,6 +57,7 @@ mod serve;
 mod shutdown;
 #[cfg(feature = "cli")]
 mod statics;
+mod store;
 #[cfg(feature = "cli")]
 mod trace;
 #[cfg(all(feature = "cli", target_os = "linux"))]

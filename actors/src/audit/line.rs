@@ -16,7 +16,7 @@ const NAMES_MAX: usize = 100;
 /// The bytes of the reason of a refusal in a line.
 const REASON_BYTES_MAX: usize = 4096;
 
-/// What the next line needs to know of the last one.
+/// The part of the last line that the next one depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastLine {
     pub(crate) sequence: u64,

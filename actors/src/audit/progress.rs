@@ -1,4 +1,4 @@
-//! [`Unwritten`]: the records that are not written yet, which are part of the accepted state. [`AuditProgress`]: how far they are written.
+//! [`Unwritten`]: the records that are not written yet, which are part of the accepted state. [`AuditProgress`]: the progress of writing them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +39,7 @@ impl Unwritten {
     }
 }
 
-/// How far the records are written. Reading it never waits for a write.
+/// The progress of writing the records. Reading it never waits for a write.
 #[derive(Debug, Default)]
 pub(crate) struct AuditProgress {
     directory: String,

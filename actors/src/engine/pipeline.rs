@@ -22,11 +22,12 @@ use crate::policies::ActorKind;
 use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, StoreAccepted, SyncOutcome, SyncSources};
 use crate::registry::state::RegistryState;
 use crate::registry::{self, AnsweredState};
+use crate::snapshot::{Snapshot, Standing};
 use crate::store::state::StoreState;
 use crate::store::version::{StoredText, StoredVersion};
 use crate::store_writer::{StoreWriter, StoreWriterConfig};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
-use crate::template::TemplateKey;
+use crate::template::{TemplateKey, TemplateName};
 use crate::version::LoaderId;
 use crate::watcher::{self, HintGate, LoaderWorker, Watcher};
 use crate::without_subscriber::warn_without_subscriber;
@@ -161,6 +162,7 @@ impl ControlState {
             watchers.push(watcher);
             loader_workers.push(worker);
         }
+        let is_restored = is_restored && plan.required.iter().all(|name| is_served(&served.load(), name));
         match &store {
             // The stored version is served at once, and what the loaders say becomes the next one.
             Some((
@@ -174,6 +176,7 @@ impl ControlState {
             }
             _ => first_syncs(&watchers).await?,
         }
+        check_required(&plan.required, &served.load())?;
         plan.stand_in
             .check(&served.load())
             .map_err(|(name, reason)| StartError::Fallback {
@@ -283,11 +286,16 @@ fn syncs_after_restore(watchers: &[ActorEntry<Watcher>], workers: &[LoaderWorker
                     return;
                 };
                 let source = worker.health().loader;
+                let why = match &error {
+                    StartError::Load(error) => error.to_string(),
+                    error => error.to_string(),
+                };
                 let reason =
-                    format!("{source} could not be loaded since the start: {error}; its stored templates are served");
-                tracing::warn!(reason, "stored templates are served");
-                warn_without_subscriber(&reason);
-                state.loaded(number, Some(reason));
+                    format!("{source} could not be loaded since the start ({why}); its stored templates are served");
+                if state.loaded(number, Some(reason.clone())) {
+                    tracing::warn!("{reason}");
+                    warn_without_subscriber(&reason);
+                }
                 actix::clock::sleep(pause).await;
                 pause = (pause * 2).min(RELOAD_PAUSE_MAX);
             }
@@ -333,6 +341,30 @@ fn start_writer(
     });
     let ask = created.unwrap_or_else(|| Arc::new(|| {}));
     (ActorEntry { addr, child }, ask)
+}
+
+/// Returns true if a template is served, in its newest or in its last good version.
+fn is_served(snapshot: &Snapshot, name: &TemplateName) -> bool {
+    let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
+    matches!(standing, Some(Standing::Current(_) | Standing::Stale { .. }))
+}
+
+/// Returns the error of an engine that must not start without some templates.
+fn check_required(required: &[TemplateName], snapshot: &Snapshot) -> Result<(), StartError> {
+    let mut missing = required.iter().filter(|name| !is_served(snapshot, name));
+    let Some(name) = missing.next() else {
+        return Ok(());
+    };
+    let why = snapshot.id(name.as_str()).and_then(|id| snapshot.why(id));
+    let fault = why.as_ref().and_then(|why| why.diagnostics.first());
+    Err(StartError::Required {
+        name: name.clone(),
+        others: missing.count(),
+        reason: fault.map_or_else(
+            || "it does not exist".into(),
+            |fault| fault.to_string().into_boxed_str(),
+        ),
+    })
 }
 
 /// Returns the error of a first sync.

@@ -8,6 +8,7 @@ use crate::accepted::AcceptedState;
 use crate::audit::progress::AuditProgress;
 use crate::audit::record::now_ms;
 use crate::audit::{AuditLog, AuditOptions};
+use crate::cause::Cause;
 use crate::compiler::{CompilerConfig, compile_all};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
@@ -32,7 +33,7 @@ use crate::version::{LoaderId, Revision};
 /// The state of Registry and Graph.
 pub(super) type Accepted = AcceptedState<AnsweredState, Arc<Graph>>;
 
-/// What an engine keeps on disk, with the thread that reads and writes it.
+/// The store and the audit log of an engine, with the thread that reads and writes it.
 #[derive(Clone)]
 pub(crate) struct Storing {
     pub(super) store: Option<(Arc<Mutex<Store>>, Arc<StoreState>)>,
@@ -155,6 +156,7 @@ pub(super) async fn restore(
         stale,
         version,
         graph: Arc::new(graph),
+        cause: Cause::by("store").reason("the last stored version, until the templates are loaded"),
     };
     match registry.recipient().send(restored).await {
         Ok(BatchOutcome::Published(_)) => Ok(()),

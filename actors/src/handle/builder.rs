@@ -57,6 +57,7 @@ pub struct Builder {
     /// The first filter, test, function or global that no template could use, with the reason.
     #[cfg(feature = "jinja")]
     extension_fault: Option<(String, String)>,
+    required: Vec<String>,
 }
 
 impl Builder {
@@ -90,6 +91,7 @@ impl Builder {
             audit: None,
             #[cfg(feature = "jinja")]
             extension_fault: None,
+            required: Vec::new(),
         }
     }
 
@@ -449,6 +451,22 @@ impl Builder {
         self
     }
 
+    /// Names templates without which the engine does not start: if one of them does not exist or is broken, and no stored version has it
+    /// either, [`start`](Builder::start) fails. Without this, broken templates do not prevent the start.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader, StartError};
+    ///
+    /// let broken = MemoryLoader::of([("index.html", "{{ if }}")])?;
+    /// let started = Hotplate::builder().loader(broken).required_at_start(["index.html"]).start();
+    /// assert!(matches!(started, Err(StartError::Required { .. })));
+    /// # Ok::<(), hotplate_actors::NameError>(())
+    /// ```
+    pub fn required_at_start<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.required.extend(names.into_iter().map(Into::into));
+        self
+    }
+
     /// Sets the restart policy of an actor, instead of its [default](ActorKind::default_policy).
     ///
     /// ```
@@ -508,6 +526,13 @@ impl Builder {
         });
         let template = template.transpose()?;
         let optional = optional.unwrap_or_default();
+        let required = self.required.iter().map(|name| {
+            TemplateName::new(name).map_err(|error| StartError::RequiredName {
+                name: name.clone(),
+                error,
+            })
+        });
+        let required = required.collect::<Result<Vec<_>, _>>()?;
         let mut formatters = self.formatters;
         #[cfg(feature = "jinja")]
         jinja::add_stubs(&mut dialects.extensions, &self.stubs, &formatters);
@@ -533,6 +558,7 @@ impl Builder {
             wording: self.wording,
             store: self.store,
             audit: self.audit,
+            required,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

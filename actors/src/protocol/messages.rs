@@ -171,6 +171,8 @@ pub struct RestoreVersion<G> {
     pub version: Version,
     /// The state of the Graph.
     pub graph: G,
+    /// The store that it comes from.
+    pub cause: Cause,
 }
 
 // --- to the StoreWriter -----------------------------------------------------------------------------------------------------

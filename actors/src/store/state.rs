@@ -65,13 +65,14 @@ impl StoreState {
         is_new
     }
 
-    /// Notes that a loader could not be loaded since the start, or, with `None`, that it was.
-    pub(crate) fn loaded(&self, loader: usize, failure: Option<String>) {
+    /// Notes that a loader could not be loaded since the start, or, with `None`, that it was. Returns true if that is new.
+    pub(crate) fn loaded(&self, loader: usize, failure: Option<String>) -> bool {
         let mut noted = self.lock();
         if noted.not_loaded.len() <= loader {
             noted.not_loaded.resize(loader + 1, None);
         }
-        noted.not_loaded[loader] = failure;
+        let before = std::mem::replace(&mut noted.not_loaded[loader], failure);
+        before != noted.not_loaded[loader]
     }
 
     /// Returns the state, while `served` is served.

@@ -251,6 +251,22 @@ fn other_formats_and_other_sources_are_refused() {
         );
     }
     assert_eq!(files.all(), before, "nothing was written");
+
+    // Templates that have moved: the operator removes the file.
+    files.remove(Path::new("/store/STORE")).expect("removes");
+    let mut moved = store_of(&files, &["/elsewhere"]);
+    assert_eq!(
+        moved
+            .open()
+            .expect("opens")
+            .version
+            .expect("a version")
+            .version
+            .number(),
+        6
+    );
+    moved.write(version(7)).expect("writes");
+    assert!(matches!(store(&files).open(), Err(StoreError::OtherSources { .. })));
 }
 
 #[test]

@@ -322,6 +322,44 @@ fn a_store_that_cannot_be_written_stops_nothing() {
 }
 
 #[test]
+fn a_required_template_is_served_or_the_engine_does_not_start() {
+    let scene = Scene::new(&[("page.html", "good"), ("other.html", "{{ if }}")]);
+    let start = |required: &[&str]| {
+        let builder = Hotplate::builder()
+            .mounts([Mount::new("", scene.site()).late()])
+            .watch(false);
+        let builder = builder.required_at_start(required.iter().copied());
+        builder.store(StoreOptions::new(scene.store())).start()
+    };
+    for (required, said) in [
+        ("other.html", "other.html"),
+        ("no.html", "does not exist"),
+        ("../a", "../a"),
+    ] {
+        let refused = start(&["page.html", required])
+            .map(|_| ())
+            .expect_err("it cannot be served")
+            .to_string();
+        assert!(refused.contains(said), "{refused}");
+    }
+    end(start(&["page.html"]).expect("it is good"));
+
+    // The stored version has it, whatever its source has now.
+    scene.edit("page.html", "{{ if }}");
+    let hotplate = start(&["page.html"]).expect("a stored version is good");
+    assert_eq!(body(&hotplate, "page.html"), "good");
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "good");
+    // A stored version without it is no reason to start, but its source may be.
+    end(hotplate);
+    assert!(start(&["other.html"]).is_err());
+    scene.edit("other.html", "fixed");
+    let hotplate = start(&["other.html"]).expect("its source is good");
+    assert_eq!(body(&hotplate, "other.html"), "fixed");
+    end(hotplate);
+}
+
+#[test]
 fn several_loaders_come_back_each_with_its_own_texts() {
     let directory = tempfile::tempdir().expect("a directory");
     let start = |first: &[(&str, &str)], second: &[(&str, &str)]| {

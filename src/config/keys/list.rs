@@ -220,6 +220,9 @@ fn templates() -> Vec<Key> {
              Files that end in `.j2`, `.jinja` or `.jinja2` are Jinja everywhere."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
+        key("required_at_start", Kind::List,
+            "Templates without which `serve` and `dev` do not start, for example [\"index.html\"]: they must exist and compile, or a stored \
+             version must have them. Without this setting, broken pages are answered by a stand-in."),
     ]
 }
 
