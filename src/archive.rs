@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(told(&four[1..]).expect("as many as allowed").len(), 3);
         for broken in [
             &b"no archive at all, but text"[..],
-            &archive(&[("a", Regular, &long)])[..700],
+            &archive(&[("a", Regular, &long)])[..560],
         ] {
             let refused = files(broken, BOUNDS, |_| true).expect_err("not whole");
             assert!(matches!(refused, ArchiveError::Unreadable(_)), "{refused}");

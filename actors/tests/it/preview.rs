@@ -54,7 +54,8 @@ fn told(report: &PreviewReport) -> [Vec<String>; 6] {
 async fn a_preview_tells_what_would_change() {
     let hotplate = engine(Limits::default());
     type Expected = [&'static [&'static str]; 6];
-    let cases: [(&[(&str, Option<&str>)], Expected); 7] = [
+    type Edits = &'static [(&'static str, Option<&'static str>)];
+    let cases: [(Edits, Expected); 7] = [
         (&[], [&[], &[], &[], &[], &[], &[]]),
         (&[("part.html", Some("<b>{name}</b>"))], [&[], &[], &[], &[], &[], &[]]),
         (
