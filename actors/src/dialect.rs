@@ -12,6 +12,7 @@ pub(crate) mod body;
 pub mod escape;
 mod formatter;
 mod html_position;
+mod print;
 mod shorten;
 
 use std::any::Any;

@@ -11,8 +11,8 @@ use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program,
-    Shape, Target, TemplateUse,
+    Action, Block, Constant, Imported, Instruction, Key, Loop, LoopField, MacroDefinition, Operation, Parameter, Path,
+    Program, Shape, Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;
@@ -53,7 +53,7 @@ struct Compiler<'t, 'a> {
     code: Vec<Instruction>,
     places: Vec<ByteRange>,
     keys: Vec<Key>,
-    names: Vec<NameUse>,
+    paths: Vec<Path>,
     constants: Vec<Constant>,
     shapes: Vec<Shape>,
     targets: Vec<Target>,
@@ -132,7 +132,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             code: Vec::new(),
             places: Vec::new(),
             keys: Vec::new(),
-            names: Vec::new(),
+            paths: Vec::new(),
             constants: Vec::new(),
             shapes: Vec::new(),
             targets: Vec::new(),
@@ -170,7 +170,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             code: self.code.into(),
             places: self.places.into(),
             keys: self.keys.into(),
-            names: self.names.into(),
+            paths: self.paths.into(),
             constants: self.constants.into(),
             shapes: self.shapes.into(),
             targets: self.targets.into(),
@@ -312,7 +312,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
     fn patch(&mut self, at: usize) {
         let here = self.here();
         let act = self.operations.get_mut(at).map(|operation| &mut operation.act);
-        if let Some(Action::Unless { to, .. } | Action::Jump(to)) = act {
+        if let Some(Action::Unless { to, .. } | Action::UnlessPath { to, .. } | Action::Jump(to)) = act {
             *to = here;
         }
     }
@@ -475,8 +475,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.conditional(1);
         let mut ends = Vec::new();
         for (at, branch) in branches.iter().enumerate() {
-            let condition = self.expression(&branch.condition);
-            let test = self.push(Action::Unless { condition, to: 0 });
+            let test = self.unless(&branch.condition);
             self.body(&branch.body);
             if at + 1 < branches.len() || !otherwise.is_empty() {
                 ends.push(self.push(Action::Jump(0)));
@@ -489,6 +488,22 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.flush();
         ends.into_iter().for_each(|end| self.patch(end));
         self.conditional(-1);
+    }
+
+    /// Compiles a jump that is taken unless a condition holds.
+    fn unless(&mut self, condition: &'a Expr<'t>) -> usize {
+        let (plain, negated) = match &condition.kind {
+            ExprKind::Not(operand) => (&**operand, true),
+            _ => (condition, false),
+        };
+        let act = match self.path(plain) {
+            Some(path) => Action::UnlessPath { path, to: 0, negated },
+            None => Action::Unless {
+                condition: self.expression(condition),
+                to: 0,
+            },
+        };
+        self.push(act)
     }
 
     fn with(&mut self, assignments: &'a [(ast::Target<'t>, Expr<'t>)], body: &'a Body<'t>) {
@@ -543,7 +558,12 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
         let next = self.here();
         continues.into_iter().for_each(|jump| self.patch(jump));
-        self.push(Action::Next { index });
+        let single = self.single_name(target);
+        self.push(Action::Next {
+            index,
+            body,
+            single: single.is_some(),
+        });
         self.scopes.pop();
         let jump = (!each.otherwise.is_empty()).then(|| self.push(Action::Jump(0)));
         let otherwise = self.here();
@@ -555,10 +575,6 @@ impl<'t, 'a> Compiler<'t, 'a> {
             self.patch(jump);
         }
         let end = self.here();
-        let single = match self.targets.get(target as usize) {
-            Some(Target::Name(key)) => Some(*key),
-            _ => None,
-        };
         if let Some(compiled) = self.loops.get_mut(index as usize) {
             compiled.target = target;
             compiled.single = single;
@@ -567,6 +583,15 @@ impl<'t, 'a> Compiler<'t, 'a> {
             compiled.otherwise = otherwise;
             compiled.end = end;
         }
+    }
+
+    /// Returns the key of the target of a loop that is a single name. It has its place behind the variable `loop`, unless it replaces that.
+    fn single_name(&self, target: u32) -> Option<u32> {
+        let Some(Target::Name(key)) = self.targets.get(target as usize) else {
+            return None;
+        };
+        let range = self.keys.get(*key as usize)?.range();
+        (self.text.get(range) != Some("loop")).then_some(*key)
     }
 
     /// Compiles `break` or `continue`: closes what is open inside of the loop, and jumps.
@@ -608,8 +633,17 @@ impl<'t, 'a> Compiler<'t, 'a> {
             length: small(range.len()),
             words,
             hint: AtomicU32::new(0),
+            of_loop: None,
         });
         small(self.keys.len() - 1)
+    }
+
+    /// Notes the meaning that a key has as an attribute of a loop.
+    fn key_of_loop(&mut self, key: u32) {
+        if let Some(key) = self.keys.get_mut(key as usize) {
+            let name = self.source.get(key.range()).unwrap_or_default();
+            key.of_loop = LoopField::named(name);
+        }
     }
 
     /// Adds a name that does not stand in the text as it is.
@@ -620,6 +654,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             length,
             words: KeyWords::of(name.as_bytes()),
             hint: AtomicU32::new(0),
+            of_loop: None,
         });
         small(self.keys.len() - 1)
     }

@@ -17,17 +17,17 @@ use bumpalo::collections::Vec as BumpVec;
 use super::ast::ByteRange;
 use super::failure::{Failure, Outcome};
 use super::machine::Machine;
-use super::program::{Action, Code, Lookup, NameUse, Path, Target};
-use super::scope::{LoopState, Variables};
+use super::program::{Action, Code, Key, Lookup, Path, Target};
+use super::scope::{Found, LoopState, Variables};
 use super::space::Space;
 use super::unit::JinjaUnit;
 use super::value::print::{Escaped, display};
 use super::value::{Kind, Val};
 use crate::budget::Exceeded;
-use crate::dialect::body::short_block;
 use crate::dialect::escape::escape;
+use crate::dialect::print::print_unsigned;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
-use crate::value::{Arena, Value};
+use crate::value::{Arena, Object, Value};
 
 /// The largest depth of runs inside of runs, however large [`Limits::call_depth`](crate::Limits) is: in a build without optimisation a level
 /// takes up to eight kilobytes of stack, so that all take half of the 2 MiB that a thread has.
@@ -207,8 +207,10 @@ impl<'r> Execution<'r> {
             Action::None => {}
             Action::Path(path) => {
                 frame.budget.step()?;
-                let value = self.path(here, path, frame)?;
-                self.print(here, value, frame)?;
+                match self.path(here, path, frame)? {
+                    Found::Data(value) => self.print_data(here, value, frame)?,
+                    Found::Val(value) => self.print(here, value, frame)?,
+                }
             }
             Action::Output(code) => {
                 frame.budget.step()?;
@@ -218,6 +220,16 @@ impl<'r> Execution<'r> {
                 frame.budget.step()?;
                 let value = self.eval(here, condition, frame)?;
                 if !machine!(self, here, frame).truth(value)? {
+                    return Ok(to);
+                }
+            }
+            Action::UnlessPath { path, to, negated } => {
+                frame.budget.step()?;
+                let is_true = match self.path(here, path, frame)? {
+                    Found::Data(value) => is_true(value),
+                    Found::Val(value) => machine!(self, here, frame).truth(value)?,
+                };
+                if is_true == negated {
                     return Ok(to);
                 }
             }
@@ -234,9 +246,9 @@ impl<'r> Execution<'r> {
                         .map_or(at + 1, |each| each.otherwise));
                 }
             }
-            Action::Next { index } => {
+            Action::Next { index, body, single } => {
                 frame.budget.step()?;
-                if let Some(body) = self.next_item(here, index, frame)? {
+                if self.next_item(here, (index, single), frame)? {
                     return Ok(body);
                 }
             }
@@ -395,34 +407,40 @@ impl<'r> Execution<'r> {
 
     /// Returns the value of a name.
     #[inline(always)]
-    fn name(&self, unit: &'r JinjaUnit, name: u32, frame: &mut Frame<'_>) -> Outcome<Option<Val<'r>>> {
-        let Some(NameUse { key, lookup }) = unit.program.names.get(name as usize) else {
-            return Ok(None);
-        };
-        let Some(key) = unit.program.keys.get(*key as usize) else {
-            return Ok(None);
-        };
-        let text = unit.text_of(key);
-        let found = match *lookup {
+    fn name(
+        &self,
+        unit: &'r JinjaUnit,
+        key: &'r Key,
+        lookup: Lookup,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Found<'r>>> {
+        let found = match lookup {
             Lookup::Slot { up, slot } => self.variables.at(up, slot),
             Lookup::Outer => {
                 self.scan(self.run.base, frame)?;
-                self.variables.find(key, text, self.run.base)
+                self.variables.find(key, unit.text_of(key), self.run.base)
             }
             Lookup::Dynamic => {
                 self.scan(usize::MAX, frame)?;
-                self.variables.find(key, text, usize::MAX)
+                self.variables.find(key, unit.text_of(key), usize::MAX)
             }
         };
-        if found.is_some() {
-            return Ok(found);
+        match found {
+            Some(found) => Ok(Some(found)),
+            None => Ok(self.global(unit, key)),
         }
+    }
+
+    /// Returns the value of a name that is no variable: a field of the context, or a function.
+    #[inline]
+    fn global(&self, unit: &'r JinjaUnit, key: &'r Key) -> Option<Found<'r>> {
+        let text = || unit.text_of(key);
         if let Value::Object(object) = self.variables.context
-            && let Some(value) = object.get_hinted(|| text.as_bytes(), key.words, &key.hint)
+            && let Some(value) = object.get_hinted(|| text().as_bytes(), key.words, &key.hint)
         {
-            return Ok(Some(Val::of(value)));
+            return Some(Found::Data(value));
         }
-        Ok(super::functions::Function::named(text).map(Val::Function))
+        super::functions::Function::named(text()).map(|function| Found::Val(Val::Function(function)))
     }
 
     /// Charges a search of the variables below a position, if there are many.
@@ -437,37 +455,49 @@ impl<'r> Execution<'r> {
 
     /// Returns the value of a name with attributes.
     #[inline]
-    fn path(&self, here: UnitRef<'r>, path: Path, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+    fn path(&self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<Found<'r>> {
         let unit = here.unit;
-        let Some(mut value) = self.name(unit, path.name, frame)? else {
-            return self.missing_name(here, path, frame);
+        let Some((path, name, attributes)) = unit.program.path(path) else {
+            return Ok(Found::Val(Val::Silent));
         };
-        let first = path.first as usize;
-        let keys = unit
-            .program
-            .keys
-            .get(first..first + path.count as usize)
-            .unwrap_or_default();
-        for (at, key) in keys.iter().enumerate() {
-            let text = unit.text_of(key);
+        let Some(mut value) = self.name(unit, name, path.lookup, frame)? else {
+            return self.missing_name(here, path, frame).map(Found::Val);
+        };
+        for (at, key) in attributes.iter().enumerate() {
+            let field = |object: Object<'r>| object.get_hinted(|| unit.text_of(key).as_bytes(), key.words, &key.hint);
             let found = match value {
-                Val::Object(object) => object.get_hinted(|| text.as_bytes(), key.words, &key.hint).map(Val::of),
-                other => other.attribute(text, &mut machine!(self, here, frame))?,
+                Found::Data(Value::Object(object)) => field(*object).map(Found::Data),
+                Found::Data(_) => None,
+                Found::Val(Val::Object(object)) => field(object).map(Found::Data),
+                Found::Val(Val::Loop(state)) if let Some(field) = key.of_loop => Some(Found::Val(state.value(field))),
+                Found::Val(other) => self.attribute_of(here, other, key, frame)?.map(Found::Val),
             };
             value = match found {
                 Some(value) => value,
-                None => return self.missing_step(here, path, value, at, frame),
+                None => return self.missing_step(here, path, value.value(), at, frame).map(Found::Val),
             };
         }
         Ok(value)
     }
 
+    /// Returns the attribute of a value that is no object of the context.
+    #[inline(never)]
+    fn attribute_of(
+        &self,
+        here: UnitRef<'r>,
+        value: Val<'r>,
+        key: &Key,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        value.attribute(here.unit.text_of(key), &mut machine!(self, here, frame))
+    }
+
     /// Returns the value of a path whose name does not exist.
     #[cold]
-    fn missing_name(&self, here: UnitRef<'r>, path: Path, frame: &Frame<'_>) -> Outcome<Val<'r>> {
+    fn missing_name(&self, here: UnitRef<'r>, path: &Path, frame: &Frame<'_>) -> Outcome<Val<'r>> {
         let name = here.unit.path_text(path, 0);
         let strict = (frame.missing, here.unit.missing) == (Missing::Error, Missing::Error);
-        match path.count > 0 && strict {
+        match path.attributes > 0 && strict {
             true => Err(super::machine::undefined(name)),
             false => Ok(Val::Undefined(name)),
         }
@@ -478,7 +508,7 @@ impl<'r> Execution<'r> {
     fn missing_step(
         &self,
         here: UnitRef<'r>,
-        path: Path,
+        path: &Path,
         within: Val<'r>,
         step: usize,
         frame: &Frame<'_>,
@@ -488,14 +518,27 @@ impl<'r> Execution<'r> {
             return Err(super::machine::undefined(here.unit.path_text(path, step)));
         }
         let text = here.unit.path_text(path, step + 1);
-        match strict && step + 1 < path.count as usize {
+        match strict && step + 1 < path.attributes as usize {
             true => Err(super::machine::undefined(text)),
             false => Ok(Val::Undefined(text)),
         }
     }
 
+    /// Prints a value of the context, escaped where the page is.
+    #[inline(always)]
+    fn print_data(&self, here: UnitRef<'r>, value: &'r Value<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        match value {
+            Value::Text(text) => match frame.escape {
+                Escape::Html => escape(text, &mut frame.body)?,
+                Escape::None => frame.append(text)?,
+            },
+            Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,
+            other => self.print_other(here, Val::of(other), frame)?,
+        }
+        Ok(())
+    }
+
     /// Prints a value, escaped where the page is.
-    #[inline]
     fn print(&self, here: UnitRef<'r>, value: Val<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
         match value {
             Val::Str(text) => match frame.escape {
@@ -503,14 +546,10 @@ impl<'r> Execution<'r> {
                 Escape::None => frame.append(text)?,
             },
             Val::Safe(text) => frame.append(text)?,
-            Val::Int(number) => {
-                let mut buffer = itoa::Buffer::new();
-                let digits = buffer.format(number);
-                match digits.len() {
-                    length @ 0..16 => frame.body.push_short(short_block(digits.as_bytes()), length as u32)?,
-                    _ => frame.append(digits)?,
-                }
-            }
+            Val::Int(number) => match u64::try_from(number) {
+                Ok(number) => print_unsigned(number, &mut frame.body)?,
+                Err(_) => frame.append(itoa::Buffer::new().format(number))?,
+            },
             other => return self.print_other(here, other, frame),
         }
         Ok(())
@@ -547,19 +586,11 @@ impl<'r> Execution<'r> {
 }
 
 impl JinjaUnit {
-    /// Returns the first steps of a path as they stand in the text.
-    fn path_text(&self, path: Path, steps: usize) -> &str {
-        let keys = &self.program.keys;
-        let name = self
-            .program
-            .names
-            .get(path.name as usize)
-            .and_then(|name| keys.get(name.key as usize));
-        let Some(name) = name else { return "" };
-        let last = match steps.checked_sub(1) {
-            Some(step) => keys.get(path.first as usize + step).unwrap_or(name),
-            None => name,
-        };
+    /// Returns the name of a path and its first attributes as they stand in the text.
+    fn path_text(&self, path: &Path, attributes: usize) -> &str {
+        let key = |at: u32| self.program.keys.get(at as usize);
+        let Some(name) = key(path.name) else { return "" };
+        let last = key(path.name + attributes as u32).unwrap_or(name);
         let end = (last.start + last.length).max(name.start);
         self.stored(name.start, end - name.start)
     }
@@ -574,6 +605,17 @@ impl JinjaUnit {
             let template = self.program.templates.get(template as usize);
             template.map(|template| template.place).unwrap_or_default()
         };
+        let of_path = |path: u32| match self.program.paths.get(path as usize) {
+            Some(path) => {
+                let text = self.path_text(path, path.attributes as usize);
+                let start = self.program.keys.get(path.name as usize).map_or(0, |name| name.start);
+                ByteRange {
+                    start,
+                    end: start + text.len() as u32,
+                }
+            }
+            None => ByteRange::default(),
+        };
         let of_key = |key: u32| match self.program.keys.get(key as usize) {
             Some(key) => ByteRange {
                 start: key.start,
@@ -582,23 +624,12 @@ impl JinjaUnit {
             None => ByteRange::default(),
         };
         match *act {
-            Action::Path(path) => {
-                let text = self.path_text(path, path.count as usize);
-                let name = self
-                    .program
-                    .names
-                    .get(path.name as usize)
-                    .map_or(0, |name| of_key(name.key).start);
-                ByteRange {
-                    start: name,
-                    end: name + text.len() as u32,
-                }
-            }
+            Action::Path(path) | Action::UnlessPath { path, .. } => of_path(path),
             Action::Output(code) | Action::Autoescape(code) | Action::Do(code) => of_code(code),
             Action::Unless { condition, .. } => of_code(condition),
             Action::Set { value, .. } => of_code(value),
             Action::SetCaptured { filters, .. } | Action::PrintCaptured { filters } => of_code(filters),
-            Action::For { index, .. } | Action::Next { index } | Action::Break { index } => {
+            Action::For { index, .. } | Action::Next { index, .. } | Action::Break { index } => {
                 let each = self.program.loops.get(index as usize);
                 each.map(|each| each.place).unwrap_or_default()
             }
@@ -619,6 +650,15 @@ impl JinjaUnit {
             | Action::Capture
             | Action::EndAutoescape => ByteRange::default(),
         }
+    }
+}
+
+/// Returns true if a condition takes a value of the context as true.
+#[inline(always)]
+fn is_true(value: &Value<'_>) -> bool {
+    match value {
+        Value::Object(object) => !object.is_empty(),
+        other => other.is_truthy(),
     }
 }
 

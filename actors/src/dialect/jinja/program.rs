@@ -20,7 +20,7 @@ pub(super) struct Program {
     /// The range of the text that each instruction stands for.
     pub(super) places: Box<[ByteRange]>,
     pub(super) keys: Box<[Key]>,
-    pub(super) names: Box<[NameUse]>,
+    pub(super) paths: Box<[Path]>,
     pub(super) constants: Box<[Constant]>,
     pub(super) shapes: Box<[Shape]>,
     pub(super) targets: Box<[Target]>,
@@ -30,6 +30,16 @@ pub(super) struct Program {
     pub(super) templates: Box<[TemplateUse]>,
     /// The names of each `from … import`.
     pub(super) imports: Box<[Box<[Imported]>]>,
+}
+
+impl Program {
+    /// Returns a path with the key of its name and those of its attributes.
+    #[inline(always)]
+    pub(super) fn path(&self, path: u32) -> Option<(&Path, &Key, &[Key])> {
+        let path = self.paths.get(path as usize)?;
+        let (name, behind) = self.keys.get(path.name as usize..)?.split_first()?;
+        Some((path, name, behind.get(..path.attributes as usize)?))
+    }
 }
 
 /// An operation together with the text before it.
@@ -52,14 +62,20 @@ pub(super) struct Code {
 pub(super) enum Action {
     /// Does nothing after printing the text.
     None,
-    /// Prints a name with attributes.
-    Path(Path),
+    /// Prints a name with attributes: a path.
+    Path(u32),
     /// Prints the value of an expression.
     Output(Code),
     /// Jumps unless an expression is true.
     Unless {
         condition: Code,
         to: u32,
+    },
+    /// Jumps unless a path is true, or unless it is false if that is `negated`.
+    UnlessPath {
+        path: u32,
+        to: u32,
+        negated: bool,
     },
     Jump(u32),
     /// Begins a loop; jumps to its end if there are no items.
@@ -70,6 +86,9 @@ pub(super) enum Action {
     /// Goes to the next item of a loop and back to its body, if there is one.
     Next {
         index: u32,
+        body: u32,
+        /// The target is a single name, the second variable of the scope.
+        single: bool,
     },
     /// Ends a loop early.
     Break {
@@ -130,13 +149,14 @@ pub(super) enum Action {
     Do(Code),
 }
 
-/// A name with attributes.
+/// A name with attributes, or without: their keys lie one behind the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Path {
+    pub(super) lookup: Lookup,
+    /// The key of the name.
     pub(super) name: u32,
-    /// The keys of the attributes.
-    pub(super) first: u32,
-    pub(super) count: u32,
+    /// The number of attributes.
+    pub(super) attributes: u32,
 }
 
 /// A name or an attribute.
@@ -147,13 +167,54 @@ pub(super) struct Key {
     pub(super) words: KeyWords,
     /// The position of the key in the last object.
     pub(super) hint: AtomicU32,
+    /// The meaning of the key as an attribute of a loop.
+    pub(super) of_loop: Option<LoopField>,
 }
 
-/// A use of a name as a value.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NameUse {
-    pub(super) key: u32,
-    pub(super) lookup: Lookup,
+impl Key {
+    /// Returns the place in the text of the program.
+    pub(super) fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start + self.length) as usize
+    }
+}
+
+/// A field of the variable `loop`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoopField {
+    Index0,
+    Index,
+    Length,
+    Revindex,
+    Revindex0,
+    First,
+    Last,
+    Depth,
+    Depth0,
+    Previtem,
+    Nextitem,
+}
+
+impl LoopField {
+    /// All fields with their names.
+    pub(super) const ALL: [(&'static str, Self); 11] = [
+        ("index0", Self::Index0),
+        ("index", Self::Index),
+        ("length", Self::Length),
+        ("revindex", Self::Revindex),
+        ("revindex0", Self::Revindex0),
+        ("first", Self::First),
+        ("last", Self::Last),
+        ("depth", Self::Depth),
+        ("depth0", Self::Depth0),
+        ("previtem", Self::Previtem),
+        ("nextitem", Self::Nextitem),
+    ];
+
+    /// Returns the field of a name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, field)| *field)
+    }
 }
 
 /// The place where a name is found.
@@ -183,9 +244,8 @@ pub(super) enum Constant {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Instruction {
     Constant(u32),
-    Name(u32),
     /// A name with attributes.
-    Path(Path),
+    Path(u32),
     Attribute(u32),
     Item,
     Slice,
@@ -214,7 +274,7 @@ pub(super) enum Instruction {
     Test(Predicate, u32),
     /// Calls the value below the arguments.
     Call(u32),
-    /// Calls what a name stands for.
+    /// Calls what the name of a path stands for.
     CallName(u32, u32),
     /// Calls a method of the value below the arguments.
     Method(u32, u32),
@@ -259,7 +319,7 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub(super) struct Loop {
     pub(super) target: u32,
-    /// The key of the target, if it is a single name.
+    /// The key of the target, if it is a single name, whose place is behind the variable `loop`.
     pub(super) single: Option<u32>,
     /// The condition of `for … if`, with the code of a scope that has only the target.
     pub(super) condition: Option<Code>,

@@ -13,18 +13,37 @@ use super::execute::{UnitRef, VARIABLES_PER_STEP};
 use super::failure::Outcome;
 use super::functions::Function;
 use super::machine::Machine;
-use super::program::Key;
+use super::program::{Key, LoopField};
 use super::space::Space;
 use super::value::{Namespace, Source, Val};
 use crate::value::{KeyWords, Value};
 
+/// A value as it was found. One of the context stays a reference, which is converted only where that is necessary.
+#[derive(Clone, Copy)]
+pub(super) enum Found<'r> {
+    Data(&'r Value<'r>),
+    Val(Val<'r>),
+}
+
+impl<'r> Found<'r> {
+    #[inline]
+    pub(super) fn value(self) -> Val<'r> {
+        match self {
+            Self::Data(value) => Val::of(value),
+            Self::Val(value) => value,
+        }
+    }
+}
+
 /// A variable.
 #[derive(Clone, Copy)]
-pub(super) struct Variable<'r> {
+struct Variable<'r> {
     words: KeyWords,
     name: &'r str,
-    pub(super) value: Val<'r>,
+    value: Found<'r>,
 }
+
+const _: () = assert!(size_of::<Found<'_>>() == 24 && size_of::<Variable<'_>>() == 64);
 
 /// A scope: the variables from a position on.
 #[derive(Clone, Copy)]
@@ -133,7 +152,7 @@ impl<'r> Variables<'r> {
 
     /// Adds a variable to the innermost scope, which has none of that name.
     #[inline]
-    pub(super) fn push(&mut self, key: &Key, name: &'r str, value: Val<'r>) {
+    pub(super) fn push(&mut self, key: &Key, name: &'r str, value: Found<'r>) {
         self.all.push(Variable {
             words: key.words,
             name,
@@ -144,6 +163,7 @@ impl<'r> Variables<'r> {
     /// Adds a variable that is known by its name alone.
     pub(super) fn push_named(&mut self, name: &'r str, value: Val<'r>) {
         let words = KeyWords::of(name.as_bytes());
+        let value = Found::Val(value);
         self.all.push(Variable { words, name, value });
     }
 
@@ -167,8 +187,8 @@ impl<'r> Variables<'r> {
             .rev()
             .find(|variable| variable.is(key, name));
         match found {
-            Some(variable) => variable.value = value,
-            None => self.push(key, name, value),
+            Some(variable) => variable.value = Found::Val(value),
+            None => self.push(key, name, Found::Val(value)),
         }
         Ok(())
     }
@@ -179,19 +199,21 @@ impl<'r> Variables<'r> {
         self.all.push(Variable {
             words: self.loop_words,
             name: "loop",
-            value,
+            value: Found::Val(value),
         });
     }
 
     /// Sets the second variable of the innermost scope and removes those behind it: the next item of a loop. Returns false if that has to be
     /// done by an assignment.
-    #[inline]
-    pub(super) fn refill(&mut self, value: Val<'r>) -> bool {
+    #[inline(always)]
+    pub(super) fn refill(&mut self, value: Found<'r>) -> bool {
         let Some(Scope { start, shared: None }) = self.scopes.last() else {
             return false;
         };
         let place = start + 1;
-        self.all.truncate(place + 1);
+        if self.all.len() > place + 1 {
+            self.all.truncate(place + 1);
+        }
         match self.all.get_mut(place) {
             Some(variable) => {
                 variable.value = value;
@@ -203,20 +225,20 @@ impl<'r> Variables<'r> {
 
     /// Returns the variable at a place that the compiler knows: `slot` of the scope that is `up` scopes around the innermost one.
     #[inline(always)]
-    pub(super) fn at(&self, up: u16, slot: u16) -> Option<Val<'r>> {
+    pub(super) fn at(&self, up: u16, slot: u16) -> Option<Found<'r>> {
         let scope = self.scopes.get(self.scopes.len().checked_sub(1 + up as usize)?)?;
         Some(self.all.get(scope.start + slot as usize)?.value)
     }
 
     /// Returns a visible variable below a position.
     #[inline]
-    pub(super) fn find(&self, key: &Key, name: &'r str, below: usize) -> Option<Val<'r>> {
+    pub(super) fn find(&self, key: &Key, name: &'r str, below: usize) -> Option<Found<'r>> {
         let end = below.clamp(self.floor, self.all.len());
         let visible = self.all.get(self.floor..end)?;
         let found = visible.iter().rev().find(|variable| variable.is(key, name));
         match found {
             Some(variable) => Some(variable.value),
-            None => self.closure?.get(name),
+            None => self.closure?.get(name).map(Found::Val),
         }
     }
 
@@ -224,7 +246,7 @@ impl<'r> Variables<'r> {
     pub(super) fn named(&self, name: &str) -> Option<Val<'r>> {
         let visible = self.all.get(self.floor..).unwrap_or_default();
         if let Some(variable) = visible.iter().rev().find(|variable| variable.name == name) {
-            return Some(variable.value);
+            return Some(variable.value.value());
         }
         if let Some(value) = self.closure.and_then(|closure| closure.get(name)) {
             return Some(value);
@@ -249,14 +271,14 @@ impl<'r> Variables<'r> {
     /// Returns all visible variables with their names, the outermost first.
     pub(super) fn visible(&self) -> impl Iterator<Item = (&'r str, Val<'r>)> + '_ {
         let visible = self.all.get(self.floor..).unwrap_or_default();
-        visible.iter().map(|variable| (variable.name, variable.value))
+        visible.iter().map(|variable| (variable.name, variable.value.value()))
     }
 
     /// Returns the variables of the innermost scope, each with its name.
     pub(super) fn innermost(&self) -> impl Iterator<Item = (&'r str, Val<'r>)> + '_ {
         let start = self.scopes.last().map_or(0, |scope| scope.start);
         let own = self.all.get(start..).unwrap_or_default();
-        own.iter().map(|variable| (variable.name, variable.value))
+        own.iter().map(|variable| (variable.name, variable.value.value()))
     }
 
     /// Returns the variables that the macros of the innermost scope share, which are created with the first macro.
@@ -301,20 +323,6 @@ pub(super) struct LoopState<'r> {
 }
 
 impl<'r> LoopState<'r> {
-    pub(super) const FIELDS: [&'static str; 11] = [
-        "index0",
-        "index",
-        "length",
-        "revindex",
-        "revindex0",
-        "first",
-        "last",
-        "depth",
-        "depth0",
-        "previtem",
-        "nextitem",
-    ];
-
     /// Returns the current item; `None` at the end.
     #[inline]
     pub(super) fn item(&self) -> Option<Val<'r>> {
@@ -339,31 +347,38 @@ impl<'r> LoopState<'r> {
         }
     }
 
+    /// Returns the value of an attribute.
     pub(super) fn field(&self, name: &str) -> Option<Val<'r>> {
+        LoopField::named(name).map(|field| self.value(field))
+    }
+
+    /// Returns the value of a field.
+    #[inline]
+    pub(super) fn value(&self, field: LoopField) -> Val<'r> {
         let index = self.index.get();
-        let unknown = Val::Undefined("the length of this loop");
-        Some(match name {
-            "index" => Val::count(index + 1),
-            "index0" => Val::count(index),
-            "length" => self.length.map_or(unknown, Val::count),
-            "revindex" => self
-                .length
-                .map_or(unknown, |length| Val::count(length.saturating_sub(index))),
-            "revindex0" => self
-                .length
-                .map_or(unknown, |length| Val::count(length.saturating_sub(index + 1))),
-            "first" => Val::Bool(index == 0),
-            "last" => Val::Bool(self.length.is_some_and(|length| length == 0 || index + 1 == length)),
-            "depth" => Val::Int(i64::from(self.depth) + 1),
-            "depth0" => Val::Int(i64::from(self.depth)),
-            "previtem" if index == 0 => Val::Undefined("loop.previtem"),
-            "previtem" => self.source.get(index - 1, self.offsets.get().0).unwrap_or(Val::Silent),
-            "nextitem" => self
-                .source
-                .get(index + 1, self.next_offset())
-                .unwrap_or(Val::Undefined("loop.nextitem")),
-            _ => return None,
-        })
+        let counted = |count: fn(usize, usize) -> usize| match self.length {
+            Some(length) => Val::count(count(length, index)),
+            None => Val::Undefined("the length of this loop"),
+        };
+        match field {
+            LoopField::Index => Val::count(index + 1),
+            LoopField::Index0 => Val::count(index),
+            LoopField::Length => counted(|length, _| length),
+            LoopField::Revindex => counted(usize::saturating_sub),
+            LoopField::Revindex0 => counted(|length, index| length.saturating_sub(index + 1)),
+            LoopField::First => Val::Bool(index == 0),
+            LoopField::Last => Val::Bool(self.length.is_some_and(|length| length == 0 || index + 1 == length)),
+            LoopField::Depth => Val::Int(i64::from(self.depth) + 1),
+            LoopField::Depth0 => Val::Int(i64::from(self.depth)),
+            LoopField::Previtem => match index.checked_sub(1) {
+                Some(before) => self.source.get(before, self.offsets.get().0).unwrap_or(Val::Silent),
+                None => Val::Undefined("loop.previtem"),
+            },
+            LoopField::Nextitem => match self.source.get(index + 1, self.next_offset()) {
+                Some(item) => item,
+                None => Val::Undefined("loop.nextitem"),
+            },
+        }
     }
 
     /// Returns the loop as it is printed.

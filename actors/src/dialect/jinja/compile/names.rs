@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::super::ast::{self, ByteRange, Name};
-use super::super::program::{Lookup, NameUse, Target};
+use super::super::program::{Lookup, Path, Target};
 use super::{Compiler, Within, small};
 
 /// The number of names that are searched one by one.
@@ -143,16 +143,30 @@ impl<'t, 'a> Compiler<'t, 'a> {
         lookup
     }
 
-    /// Adds a use of a name, which is a part of the source.
-    pub(super) fn name_use(&mut self, name: &'t str) -> u32 {
-        let lookup = self.resolve(name);
-        let start = self.position(name);
-        let key = self.key(ByteRange {
+    /// Adds a use of a name, which is a part of the source, with attributes.
+    pub(super) fn path_of(&mut self, text: &'t str, attributes: impl Iterator<Item = ByteRange>) -> u32 {
+        let lookup = self.resolve(text);
+        let start = self.position(text);
+        let name = self.key(ByteRange {
             start,
-            end: start + small(name.len()),
+            end: start + small(text.len()),
         });
-        self.names.push(NameUse { key, lookup });
-        small(self.names.len() - 1)
+        attributes.for_each(|attribute| _ = self.key(attribute));
+        let attributes = small(self.keys.len()) - name - 1;
+        if text == "loop" {
+            self.key_of_loop(name + 1);
+        }
+        self.paths.push(Path {
+            lookup,
+            name,
+            attributes,
+        });
+        small(self.paths.len() - 1)
+    }
+
+    /// Adds a use of a name without attributes.
+    pub(super) fn name_use(&mut self, name: &'t str) -> u32 {
+        self.path_of(name, std::iter::empty())
     }
 
     /// Adds the left side of an assignment.

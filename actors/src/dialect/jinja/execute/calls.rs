@@ -6,7 +6,7 @@ use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::filters::{Arguments, too_many};
 use crate::dialect::jinja::functions::Function;
 use crate::dialect::jinja::program::ArgumentKind;
-use crate::dialect::jinja::scope::{LoopState, Macro};
+use crate::dialect::jinja::scope::{Found, LoopState, Macro};
 use crate::dialect::jinja::value::print::show;
 use crate::dialect::jinja::value::{Map, Val, equal};
 use crate::dialect::{Frame, Missing};
@@ -226,7 +226,7 @@ impl<'r> Execution<'r> {
             }
             let value = value.unwrap_or(Val::Undefined(parameter_name));
             if let Some(key) = unit.unit.program.keys.get(parameter.name as usize) {
-                self.variables.push(key, parameter_name, value);
+                self.variables.push(key, parameter_name, Found::Val(value));
             }
         }
         let caller = named.iter().rev().find(|(keyword, _)| *keyword == "caller");
@@ -257,7 +257,7 @@ impl<'r> Execution<'r> {
                 if shared.get(name).is_none()
                     && let Some(value) = self.variables.find(key, name, usize::MAX)
                 {
-                    shared.set(name, value, &mut machine!(self, here, frame))?;
+                    shared.set(name, value.value(), &mut machine!(self, here, frame))?;
                 }
             }
         }

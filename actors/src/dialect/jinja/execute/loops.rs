@@ -7,7 +7,7 @@ use crate::dialect::Frame;
 use crate::dialect::Missing;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::program::Loop;
-use crate::dialect::jinja::scope::LoopState;
+use crate::dialect::jinja::scope::{Found, LoopState};
 use crate::dialect::jinja::value::{Source, Val};
 
 impl<'r> Execution<'r> {
@@ -65,22 +65,45 @@ impl<'r> Execution<'r> {
         Ok(true)
     }
 
-    /// Goes to the next item of the innermost loop, and returns the first operation of its body; `None` if the loop has ended.
-    #[inline]
-    pub(super) fn next_item(&mut self, here: UnitRef<'r>, index: u32, frame: &mut Frame<'_>) -> Outcome<Option<u32>> {
+    /// Goes to the next item of the innermost loop. Returns false if there is none, and so the loop has ended.
+    #[inline(always)]
+    pub(super) fn next_item(
+        &mut self,
+        here: UnitRef<'r>,
+        (index, single): (u32, bool),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<bool> {
+        if single
+            && let Some(state) = self.loops.last()
+            && let Source::Data(items) = state.source
+        {
+            let next = state.index.get() + 1;
+            if let Some(item) = items.get(next)
+                && self.variables.refill(Found::Data(item))
+            {
+                state.index.set(next);
+                return Ok(true);
+            }
+        }
+        self.next_of_any(here, index, frame)
+    }
+
+    /// Goes to the next item of any loop.
+    #[inline(never)]
+    fn next_of_any(&mut self, here: UnitRef<'r>, index: u32, frame: &mut Frame<'_>) -> Outcome<bool> {
         let (Some(state), Some(each)) = (self.loops.last(), here.unit.program.loops.get(index as usize)) else {
-            return Ok(None);
+            return Ok(false);
         };
         state.advance();
         let Some(item) = state.item() else {
             self.end_loop();
-            return Ok(None);
+            return Ok(false);
         };
-        if each.single.is_none() || !self.variables.refill(item) {
+        if each.single.is_none() || !self.variables.refill(Found::Val(item)) {
             self.variables.clear(1);
             self.assign(here, each.target, item, frame)?;
         }
-        Ok(Some(each.body))
+        Ok(true)
     }
 
     /// Ends the innermost loop. Returns true if it was at its first item.
