@@ -1,11 +1,10 @@
 //! Printing of integers, directly into the output.
 
-use super::body::{Body, short_block};
-use crate::budget::Exceeded;
+use super::body::{Body, Full, short_block};
 
 /// Prints an integer. Numbers below a hundred are the most frequent ones in pages.
 #[inline(always)]
-pub(super) fn print_unsigned(number: u64, body: &mut Body) -> Result<(), Exceeded> {
+pub(super) fn print_unsigned(number: u64, body: &mut Body) -> Result<(), Full> {
     match number {
         0..10 => body.push_block([digit(number)], 1),
         10..100 => body.push_block([digit(number / 10), digit(number % 10)], 2),
@@ -14,7 +13,7 @@ pub(super) fn print_unsigned(number: u64, body: &mut Body) -> Result<(), Exceede
 }
 
 /// Prints a larger integer; below ten thousand, as most years and ids are, without formatting in memory.
-fn print_larger(number: u64, body: &mut Body) -> Result<(), Exceeded> {
+fn print_larger(number: u64, body: &mut Body) -> Result<(), Full> {
     let (high, low) = (number / 100, number % 100);
     match high {
         0..10 => {
@@ -37,9 +36,9 @@ fn digit(number: u64) -> u8 {
 
 /// Prints a text that needs no escaping and usually has less than 16 bytes.
 #[inline]
-pub(super) fn print_short(text: &str, body: &mut Body) -> Result<(), Exceeded> {
+pub(super) fn print_short(text: &str, body: &mut Body) -> Result<(), Full> {
     match text.len() {
         length @ 0..16 => body.push_short(short_block(text.as_bytes()), length as u32),
-        _ => body.push(text),
+        _ => body.push_bytes(text.as_bytes()),
     }
 }

@@ -11,8 +11,8 @@ use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Imported, Instruction, Key, Loop, LoopField, MacroDefinition, Operation, Parameter, Path,
-    Program, Shape, Target, TemplateUse,
+    Action, Block, Code, Constant, Imported, Instruction, Key, Lookup, Loop, LoopField, MacroDefinition, NO_KEY,
+    NO_REGISTER, Operation, Parameter, Path, Program, Shape, Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;
@@ -20,7 +20,7 @@ use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::{Call, FormatterUse, Missing};
 use crate::limits::Limits;
 use crate::value::KeyWords;
-use names::{Names, Scope};
+use names::{Names, Registers, Scope};
 
 /// The largest number of names that macros take for macros inside of them.
 const PASSED_ON_MAX: usize = 500_000;
@@ -32,13 +32,14 @@ pub(super) fn compile(text: &str, template: &Template<'_>, limits: &Limits) -> R
     compiler.body(&template.body);
     compiler.flush();
     let top = compiler.here();
+    let registers = compiler.end_body(0);
     compiler.pending();
     if !compiler.faults.is_empty() {
         compiler.faults.sort_by_key(|fault| fault.at().start);
         let faults = compiler.faults.into_iter().take(limits.source_diagnostics.max(1));
         return Err(faults.map(|fault| fault.diagnostic(text)).collect());
     }
-    Ok(compiler.finish(top))
+    Ok(compiler.finish(top, registers))
 }
 
 /// The compiler of one text.
@@ -66,6 +67,7 @@ struct Compiler<'t, 'a> {
     formatters: Vec<FormatterUse>,
     /// The open scopes of the body that is being compiled.
     scopes: Vec<Scope<'t>>,
+    registers: Registers<'t>,
     /// The kind of that body.
     within: Within,
     /// The loops around this place, each with the number of scopes and of changes of the escaping inside of it.
@@ -81,11 +83,26 @@ struct Compiler<'t, 'a> {
     faults: Vec<Fault>,
 }
 
+/// The expression that a loop goes over.
+enum Iterable {
+    Path(u32),
+    Code(Code),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
     Template,
     Block,
     Macro(u32),
+}
+
+/// A shortcut to the value of a path.
+enum Shortcut {
+    None,
+    /// A register and the key of an attribute of its value, or [`NO_KEY`].
+    Quick(u16, u32),
+    /// A field of the variable `loop`, so many scopes around.
+    LoopField(u16, LoopField),
 }
 
 /// A loop whose body is being compiled.
@@ -144,6 +161,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             calls: Vec::new(),
             formatters: Vec::new(),
             scopes: Vec::new(),
+            registers: Registers::default(),
             within: Within::Template,
             open_loops: Vec::new(),
             later: VecDeque::new(),
@@ -155,7 +173,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
     }
 
-    fn finish(mut self, top: u32) -> JinjaUnit {
+    fn finish(mut self, top: u32, registers: u16) -> JinjaUnit {
         self.passed_on.sort_by_key(|(index, _)| *index);
         for names in self.passed_on.chunk_by(|one, other| one.0 == other.0) {
             let index = names.first().map_or(0, |(index, _)| *index as usize);
@@ -165,8 +183,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
             }
         }
         let program = Program {
+            is_leaf: is_leaf(&self.operations, &self.code),
             operations: self.operations.into(),
             top,
+            registers,
             code: self.code.into(),
             places: self.places.into(),
             keys: self.keys.into(),
@@ -200,11 +220,13 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 Later::Block { index, body } => {
                     self.within = Within::Block;
                     self.scopes = vec![Scope::default()];
+                    let loops = self.loops.len();
                     self.body(body);
                     self.flush();
                     let end = self.here();
+                    let registers = self.end_body(loops);
                     if let Some(block) = self.blocks.get_mut(index) {
-                        (block.start, block.end) = (start, end);
+                        (block.start, block.end, block.registers) = (start, end, registers);
                     }
                 }
                 Later::Macro {
@@ -219,6 +241,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
     fn macro_body(&mut self, index: usize, definition: &'a ast::Macro<'t>, around: Option<u32>) {
         self.within = Within::Macro(index as u32);
         self.scopes = vec![Scope::default()];
+        let loops = self.loops.len();
         self.free = Names::default();
         self.uses_caller = false;
         let mut parameters = Vec::with_capacity(definition.parameters.len());
@@ -256,13 +279,23 @@ impl<'t, 'a> Compiler<'t, 'a> {
             outer = self.later_parent(at);
         }
         let caller = self.uses_caller;
+        let registers = self.end_body(loops);
         if let Some(compiled) = self.macros.get_mut(index) {
             compiled.parameters = parameters.into();
-            (compiled.start, compiled.end) = (start, end);
+            (compiled.start, compiled.end, compiled.registers) = (start, end, registers);
             compiled.free = free.into();
             compiled.caller = caller;
             compiled.around = around;
         }
+    }
+
+    /// Ends a body, which has the loops from an index on, and returns the number of its registers.
+    fn end_body(&mut self, loops: usize) -> u16 {
+        let registers = std::mem::take(&mut self.registers).count;
+        for each in self.loops.iter_mut().skip(loops) {
+            each.registers = registers;
+        }
+        registers
     }
 
     /// Returns the macro around a macro.
@@ -312,7 +345,14 @@ impl<'t, 'a> Compiler<'t, 'a> {
     fn patch(&mut self, at: usize) {
         let here = self.here();
         let act = self.operations.get_mut(at).map(|operation| &mut operation.act);
-        if let Some(Action::Unless { to, .. } | Action::UnlessPath { to, .. } | Action::Jump(to)) = act {
+        if let Some(
+            Action::Unless { to, .. }
+            | Action::UnlessPath { to, .. }
+            | Action::UnlessQuick { to, .. }
+            | Action::UnlessLoopField { to, .. }
+            | Action::Jump(to),
+        ) = act
+        {
             *to = here;
         }
     }
@@ -367,6 +407,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
                     required: block.required,
                     start: 0,
                     end: 0,
+                    registers: 0,
                     place: block.name.at,
                 });
             }
@@ -428,6 +469,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
 
     /// Registers a macro, whose body is compiled later.
     fn macro_definition(&mut self, definition: &'a ast::Macro<'t>) -> u32 {
+        self.share();
         let index = self.macros.len();
         let around = match self.within {
             Within::Macro(around) => Some(around),
@@ -442,6 +484,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             parameters: Box::default(),
             start: 0,
             end: 0,
+            registers: 0,
             free: Box::default(),
             caller: false,
             around,
@@ -465,7 +508,15 @@ impl<'t, 'a> Compiler<'t, 'a> {
             return;
         }
         let act = match self.path(value) {
-            Some(path) => Action::Path(path),
+            Some(path) => match self.shortcut(path) {
+                Shortcut::Quick(register, attribute) => Action::Quick {
+                    register,
+                    attribute,
+                    path,
+                },
+                Shortcut::LoopField(up, field) => Action::LoopField { up, field, path },
+                Shortcut::None => Action::Path(path),
+            },
             None => Action::Output(self.expression(value)),
         };
         self.push(act);
@@ -490,6 +541,24 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.conditional(-1);
     }
 
+    /// Returns the shortcut to the value of a path.
+    fn shortcut(&self, path: u32) -> Shortcut {
+        let Some(path) = self.paths.get(path as usize) else {
+            return Shortcut::None;
+        };
+        let attribute = path.name + 1;
+        let of_loop = || self.keys.get(attribute as usize).and_then(|key| key.of_loop);
+        match (path.lookup, path.attributes) {
+            (Lookup::Register(register), 0) => Shortcut::Quick(register, NO_KEY),
+            (Lookup::Register(register), 1) => Shortcut::Quick(register, attribute),
+            (Lookup::Slot { up, slot: 0 }, 1) => match of_loop() {
+                Some(field) => Shortcut::LoopField(up, field),
+                None => Shortcut::None,
+            },
+            _ => Shortcut::None,
+        }
+    }
+
     /// Compiles a jump that is taken unless a condition holds.
     fn unless(&mut self, condition: &'a Expr<'t>) -> usize {
         let (plain, negated) = match &condition.kind {
@@ -497,7 +566,23 @@ impl<'t, 'a> Compiler<'t, 'a> {
             _ => (condition, false),
         };
         let act = match self.path(plain) {
-            Some(path) => Action::UnlessPath { path, to: 0, negated },
+            Some(path) => match self.shortcut(path) {
+                Shortcut::Quick(register, attribute) => Action::UnlessQuick {
+                    register,
+                    attribute,
+                    path,
+                    to: 0,
+                    negated,
+                },
+                Shortcut::LoopField(up, field) => Action::UnlessLoopField {
+                    up,
+                    field,
+                    path,
+                    to: 0,
+                    negated,
+                },
+                Shortcut::None => Action::UnlessPath { path, to: 0, negated },
+            },
             None => Action::Unless {
                 condition: self.expression(condition),
                 to: 0,
@@ -522,7 +607,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
     }
 
     fn for_loop(&mut self, each: &'a ast::For<'t>) {
-        let iterable = self.expression(&each.iterable);
+        let iterable = match self.path(&each.iterable) {
+            Some(path) => Iterable::Path(path),
+            None => Iterable::Code(self.expression(&each.iterable)),
+        };
         let condition = each.condition.as_ref().map(|condition| {
             self.scopes.push(Scope::default());
             self.target(&each.target);
@@ -534,6 +622,9 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.loops.push(Loop {
             target: 0,
             single: None,
+            register: NO_REGISTER,
+            prints: false,
+            registers: 0,
             condition,
             recursive: each.recursive,
             body: 0,
@@ -542,9 +633,29 @@ impl<'t, 'a> Compiler<'t, 'a> {
             end: 0,
             place: each.iterable.at,
         });
-        self.push(Action::For { iterable, index });
+        let act = match iterable {
+            Iterable::Code(iterable) => Action::For { iterable, index },
+            Iterable::Path(path) => match self.shortcut(path) {
+                Shortcut::Quick(register, attribute) => Action::ForQuick {
+                    register,
+                    attribute,
+                    path,
+                    index,
+                },
+                _ => Action::For {
+                    iterable: self.path_code(path, each.iterable.at),
+                    index,
+                },
+            },
+        };
+        self.push(act);
         self.scopes.push(Scope::of_loop(each.recursive));
         let target = self.target(&each.target);
+        let single = self.single_name(target);
+        let register = match single {
+            Some(_) => self.item_register(),
+            None => NO_REGISTER,
+        };
         let body = self.here();
         self.open_loops.push(OpenLoop {
             index,
@@ -558,11 +669,16 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
         let next = self.here();
         continues.into_iter().for_each(|jump| self.patch(jump));
-        let single = self.single_name(target);
+        let body_of = self.operations.get(body as usize..next as usize).unwrap_or_default();
+        let prints_item =
+            |operation: &Operation| matches!(operation.act, Action::Quick { register: of, .. } if of == register);
+        let prints = condition.is_none() && register != NO_REGISTER && body_of.iter().all(prints_item);
+        let grows = self.scopes.last().is_none_or(|scope| scope.grows);
         self.push(Action::Next {
             index,
             body,
-            single: single.is_some(),
+            register,
+            grows,
         });
         self.scopes.pop();
         let jump = (!each.otherwise.is_empty()).then(|| self.push(Action::Jump(0)));
@@ -578,6 +694,8 @@ impl<'t, 'a> Compiler<'t, 'a> {
         if let Some(compiled) = self.loops.get_mut(index as usize) {
             compiled.target = target;
             compiled.single = single;
+            compiled.register = register;
+            compiled.prints = prints;
             compiled.body = body;
             compiled.next = next;
             compiled.otherwise = otherwise;
@@ -665,6 +783,41 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.text.push_str(text);
         (start, small(text.len()))
     }
+}
+
+/// Returns true if a program sets nothing, calls nothing and has no blocks.
+fn is_leaf(operations: &[Operation], code: &[Instruction]) -> bool {
+    let is_plain = |operation: &Operation| {
+        matches!(
+            operation.act,
+            Action::None
+                | Action::Path(_)
+                | Action::Quick { .. }
+                | Action::LoopField { .. }
+                | Action::Output(_)
+                | Action::Unless { .. }
+                | Action::UnlessPath { .. }
+                | Action::UnlessQuick { .. }
+                | Action::UnlessLoopField { .. }
+                | Action::Jump(_)
+                | Action::For { .. }
+                | Action::ForQuick { .. }
+                | Action::Next { .. }
+                | Action::Break { .. }
+        )
+    };
+    let calls = |instruction: &Instruction| {
+        matches!(
+            instruction,
+            Instruction::CallName(..)
+                | Instruction::Call(_)
+                | Instruction::Method(..)
+                | Instruction::Super
+                | Instruction::Block(_)
+                | Instruction::Caller(_)
+        )
+    };
+    operations.iter().all(is_plain) && !code.iter().any(calls)
 }
 
 /// Converts a position in a text or in its program. The parser rejects longer texts.

@@ -17,15 +17,15 @@ use bumpalo::collections::Vec as BumpVec;
 use super::ast::ByteRange;
 use super::failure::{Failure, Outcome};
 use super::machine::Machine;
-use super::program::{Action, Code, Key, Lookup, Path, Target};
-use super::scope::{Found, LoopState, Variables};
+use super::program::{Action, Code, Key, Lookup, LoopField, NO_KEY, NO_REGISTER, Operation, Path, Target};
+use super::scope::{LoopState, Variables};
 use super::space::Space;
 use super::unit::JinjaUnit;
-use super::value::print::{Escaped, display};
-use super::value::{Kind, Val};
+use super::value::print::{Escaped, display, prints_short};
+use super::value::{Found, Kind, Val};
 use crate::budget::Exceeded;
 use crate::dialect::escape::escape;
-use crate::dialect::print::print_unsigned;
+use crate::dialect::print::{print_short, print_unsigned};
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::{Arena, Object, Value};
 
@@ -112,7 +112,7 @@ struct Run<'r> {
     /// The beginning of its chain.
     chain: usize,
     /// The template that it extends, and the length of the output before that.
-    parent: Option<(UnitRef<'r>, usize)>,
+    parent: Option<&'r (UnitRef<'r>, usize)>,
     /// The name of the running block, and its place in the chain.
     block: Option<(&'r str, usize)>,
     /// The output is dropped, so blocks are not rendered.
@@ -162,8 +162,10 @@ impl<'r> Execution<'r> {
     /// Renders a template and those that it extends.
     fn template(&mut self, mut here: UnitRef<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
         loop {
+            let around = self.variables.open_registers(here.unit.program.registers);
             self.run(here, 0, here.unit.program.top, frame)?;
-            let Some((parent, length)) = self.run.parent.take() else {
+            self.variables.close_registers(around);
+            let Some(&(parent, length)) = self.run.parent.take() else {
                 return Ok(());
             };
             frame.body.truncate(length);
@@ -175,42 +177,243 @@ impl<'r> Execution<'r> {
     /// Runs operations from `start` to before `end`.
     fn run(&mut self, here: UnitRef<'r>, start: u32, end: u32, frame: &mut Frame<'_>) -> Outcome<()> {
         let unit = here.unit;
-        let text = unit.text.as_bytes();
-        let mut at = start;
-        while at < end
-            && let Some(operation) = unit.program.operations.get(at as usize)
-        {
-            let (lead, length) = operation.lead;
-            if let Err(exceeded) = frame.body.push_part(text, lead, length) {
-                let place = ByteRange {
-                    start: lead,
-                    end: lead + length,
-                };
-                return Err(self.placed(exceeded.into(), here, place));
-            }
-            at = match self.act(here, &operation.act, at, frame) {
-                Ok(next) => next,
-                Err(failure) => {
-                    let place = unit.place_of(&operation.act);
-                    return Err(self.placed(failure, here, place));
+        let operations = unit.program.operations.get(..end as usize).unwrap_or_default();
+        let mut at = start as usize;
+        while let Some(operation) = operations.get(at) {
+            self.push_lead(here, operation, frame)?;
+            // What most loops are made of is done here, so that its state stays in registers of the processor.
+            let done = match operation.act {
+                Action::None => {
+                    at += 1;
+                    continue;
                 }
+                Action::Jump(to) => {
+                    at = to as usize;
+                    continue;
+                }
+                Action::Quick {
+                    register, attribute, ..
+                } => {
+                    at += 1;
+                    self.step(frame)
+                        .and_then(|()| match self.quick(unit, register, attribute) {
+                            Some(value) => self.print_data(here, value, frame),
+                            None => self.print_slowly(here, &operation.act, frame),
+                        })
+                }
+                Action::UnlessQuick {
+                    register,
+                    attribute,
+                    to,
+                    negated,
+                    ..
+                } => match self
+                    .step(frame)
+                    .and_then(|()| match self.quick(unit, register, attribute) {
+                        Some(value) => Ok(is_true(value)),
+                        None => self.holds_slowly(here, &operation.act, frame),
+                    }) {
+                    Ok(is_true) => {
+                        at = if is_true == negated { to as usize } else { at + 1 };
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Action::LoopField { up, field, path } => {
+                    at += 1;
+                    self.print_loop_field(here, (up, field, path), frame)
+                }
+                Action::UnlessLoopField {
+                    up,
+                    field,
+                    path,
+                    to,
+                    negated,
+                } => match self.loop_field_holds(here, (up, field, path), frame) {
+                    Ok(is_true) => {
+                        at = if is_true == negated { to as usize } else { at + 1 };
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Action::Next {
+                    register, body, grows, ..
+                } if register != NO_REGISTER && (!grows || self.variables.keep_two()) => match self.step(frame) {
+                    Ok(()) => {
+                        at = if self.next_item(register) {
+                            body as usize
+                        } else {
+                            at + 1
+                        };
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                _ => match self.act(here, &operation.act, at as u32, frame) {
+                    Ok(next) => {
+                        at = next as usize;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
             };
+            if let Err(failure) = done {
+                return Err(self.placed(failure, here, unit.place_of(&operation.act)));
+            }
         }
         Ok(())
     }
 
+    /// Appends the text before an operation.
+    #[inline(always)]
+    fn push_lead(&self, here: UnitRef<'r>, operation: &Operation, frame: &mut Frame<'_>) -> Outcome<()> {
+        let (start, length) = operation.lead;
+        match frame.body.push_part(here.unit.text.as_bytes(), start, length) {
+            Ok(()) => Ok(()),
+            Err(full) => Err(self.placed(
+                full.into(),
+                here,
+                ByteRange {
+                    start,
+                    end: start + length,
+                },
+            )),
+        }
+    }
+
+    /// Takes a step.
+    #[inline(always)]
+    fn step(&self, frame: &mut Frame<'_>) -> Outcome<()> {
+        #[cold]
+        fn last_of_batch(frame: &mut Frame<'_>) -> Outcome<()> {
+            Ok(frame.budget.step()?)
+        }
+        match frame.budget.has_step() {
+            true => Ok(()),
+            false => last_of_batch(frame),
+        }
+    }
+
+    /// Takes the steps of printing an item and of going to the next one.
+    #[inline(always)]
+    fn two_steps(&self, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.step(frame)?;
+        self.step(frame)
+    }
+
+    /// Prints a path that begins with a register, which may be empty.
+    #[inline(never)]
+    fn print_slowly(&mut self, here: UnitRef<'r>, act: &Action, frame: &mut Frame<'_>) -> Outcome<()> {
+        let Action::Quick {
+            register,
+            attribute,
+            path,
+        } = *act
+        else {
+            return Ok(());
+        };
+        self.fill(here.unit, register, path, frame)?;
+        match self.quick(here.unit, register, attribute) {
+            Some(value) => self.print_data(here, value, frame),
+            None => self.print_path(here, path, frame),
+        }
+    }
+
+    /// Looks up the name of a path, if its register is empty.
+    #[inline(always)]
+    fn fill(&mut self, unit: &'r JinjaUnit, register: u16, path: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        if self.variables.register(register).is_none()
+            && let Some((_, name, _)) = unit.program.path(path)
+        {
+            self.outer(unit, name, register, frame)?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn print_path(&mut self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        match self.path(here, path, frame)? {
+            Found::Data(value) => self.print_data(here, value, frame),
+            Found::Val(value) => self.print(here, value, frame),
+        }
+    }
+
+    /// Prints a field of the variable `loop`.
+    #[inline(always)]
+    fn print_loop_field(
+        &mut self,
+        here: UnitRef<'r>,
+        (up, field, path): (u16, LoopField, u32),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        self.step(frame)?;
+        let index = self.variables.loop_at(up).map(|state| state.index.get() as u64);
+        match (field, index) {
+            (LoopField::Index0, Some(index)) => Ok(print_unsigned(index, &mut frame.body)?),
+            (LoopField::Index, Some(index)) => Ok(print_unsigned(index + 1, &mut frame.body)?),
+            _ => self.print_path(here, path, frame),
+        }
+    }
+
+    /// Returns the truth of a field of the variable `loop`.
+    #[inline(always)]
+    fn loop_field_holds(
+        &mut self,
+        here: UnitRef<'r>,
+        (up, field, path): (u16, LoopField, u32),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<bool> {
+        self.step(frame)?;
+        match (field, self.variables.loop_at(up)) {
+            (LoopField::First, Some(state)) => Ok(state.index.get() == 0),
+            (LoopField::Last, Some(state)) => Ok(state.is_last()),
+            _ => self.path_holds(here, path, frame),
+        }
+    }
+
+    /// Returns the truth of a path that begins with a register, which may be empty.
+    #[inline(never)]
+    fn holds_slowly(&mut self, here: UnitRef<'r>, act: &Action, frame: &mut Frame<'_>) -> Outcome<bool> {
+        let Action::UnlessQuick {
+            register,
+            attribute,
+            path,
+            ..
+        } = *act
+        else {
+            return Ok(false);
+        };
+        self.fill(here.unit, register, path, frame)?;
+        match self.quick(here.unit, register, attribute) {
+            Some(value) => Ok(is_true(value)),
+            None => self.path_holds(here, path, frame),
+        }
+    }
+
+    #[inline(never)]
+    fn path_holds(&mut self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<bool> {
+        match self.path(here, path, frame)? {
+            Found::Data(value) => Ok(is_true(value)),
+            Found::Val(value) => machine!(self, here, frame).truth(value),
+        }
+    }
+
+    /// Returns the value of a register, or of an attribute of it, if it is one of the context.
+    #[inline(always)]
+    fn quick(&self, unit: &'r JinjaUnit, register: u16, attribute: u32) -> Option<&'r Value<'r>> {
+        match self.variables.register(register) {
+            Some(Found::Data(value)) => unit.data_attribute(value, attribute),
+            _ => None,
+        }
+    }
+
     /// Performs the action of an operation and returns the index of the next one.
-    // Without optimisation, each of its temporaries would have a place in the frame of the loop around it.
-    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[inline(never)]
     fn act(&mut self, here: UnitRef<'r>, act: &Action, at: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
         match *act {
-            Action::None => {}
             Action::Path(path) => {
                 frame.budget.step()?;
-                match self.path(here, path, frame)? {
-                    Found::Data(value) => self.print_data(here, value, frame)?,
-                    Found::Val(value) => self.print(here, value, frame)?,
-                }
+                self.print_path(here, path, frame)?;
             }
             Action::Output(code) => {
                 frame.budget.step()?;
@@ -225,30 +428,38 @@ impl<'r> Execution<'r> {
             }
             Action::UnlessPath { path, to, negated } => {
                 frame.budget.step()?;
-                let is_true = match self.path(here, path, frame)? {
-                    Found::Data(value) => is_true(value),
-                    Found::Val(value) => machine!(self, here, frame).truth(value)?,
-                };
-                if is_true == negated {
+                if self.path_holds(here, path, frame)? == negated {
                     return Ok(to);
                 }
             }
-            Action::Jump(to) => return Ok(to),
             Action::For { iterable, index } => {
                 frame.budget.step()?;
                 let value = self.eval(here, iterable, frame)?;
-                if !self.start_loop(here, index, value, frame)? {
-                    return Ok(here
-                        .unit
-                        .program
-                        .loops
-                        .get(index as usize)
-                        .map_or(at + 1, |each| each.otherwise));
-                }
+                return self.start_loop(here, index, value, frame);
             }
-            Action::Next { index, body, single } => {
+            Action::ForQuick {
+                register,
+                attribute,
+                path,
+                index,
+            } => {
                 frame.budget.step()?;
-                if self.next_item(here, (index, single), frame)? {
+                self.fill(here.unit, register, path, frame)?;
+                return match self.quick(here.unit, register, attribute) {
+                    Some(Value::Array(items)) => self.start_over_data(here, index, items, frame),
+                    _ => {
+                        let value = self.path(here, path, frame)?.value();
+                        self.start_loop(here, index, value, frame)
+                    }
+                };
+            }
+            Action::Include { template } => {
+                frame.budget.step()?;
+                self.include(here, template, frame)?;
+            }
+            Action::Next { index, body, .. } => {
+                frame.budget.step()?;
+                if self.next_of_any(here, index, frame)? {
                     return Ok(body);
                 }
             }
@@ -304,7 +515,6 @@ impl<'r> Execution<'r> {
                 self.block(here, here.unit.key(name), frame)?;
             }
             Action::Extends { template } => self.extend(here, template, frame)?,
-            Action::Include { template } => self.include(here, template, frame)?,
             Action::Import { template, target } => self.import(here, template, target, frame)?,
             Action::FromImport { template, names } => self.import_names(here, template, names, frame)?,
             Action::Macro { index, target } => {
@@ -408,13 +618,20 @@ impl<'r> Execution<'r> {
     /// Returns the value of a name.
     #[inline(always)]
     fn name(
-        &self,
+        &mut self,
         unit: &'r JinjaUnit,
         key: &'r Key,
         lookup: Lookup,
         frame: &mut Frame<'_>,
     ) -> Outcome<Option<Found<'r>>> {
         let found = match lookup {
+            Lookup::Register(register) => match self.variables.register(register) {
+                Some(found) => Some(*found),
+                None => {
+                    self.outer(unit, key, register, frame)?;
+                    return Ok(self.variables.register(register).copied());
+                }
+            },
             Lookup::Slot { up, slot } => self.variables.at(up, slot),
             Lookup::Outer => {
                 self.scan(self.run.base, frame)?;
@@ -429,6 +646,22 @@ impl<'r> Execution<'r> {
             Some(found) => Ok(Some(found)),
             None => Ok(self.global(unit, key)),
         }
+    }
+
+    /// Looks up a name outside of this body, and keeps its value in a register.
+    #[inline(never)]
+    fn outer(&mut self, unit: &'r JinjaUnit, key: &'r Key, register: u16, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.scan(self.run.base, frame)?;
+        if self
+            .variables
+            .fill_register(register, key, || unit.text_of(key), self.run.base)
+        {
+            return Ok(());
+        }
+        if let Some(found) = self.global(unit, key) {
+            self.variables.set_register(register, found);
+        }
+        Ok(())
     }
 
     /// Returns the value of a name that is no variable: a field of the context, or a function.
@@ -455,7 +688,7 @@ impl<'r> Execution<'r> {
 
     /// Returns the value of a name with attributes.
     #[inline]
-    fn path(&self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<Found<'r>> {
+    fn path(&mut self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<Found<'r>> {
         let unit = here.unit;
         let Some((path, name, attributes)) = unit.program.path(path) else {
             return Ok(Found::Val(Val::Silent));
@@ -533,6 +766,9 @@ impl<'r> Execution<'r> {
                 Escape::None => frame.append(text)?,
             },
             Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,
+            Value::Float(number) if prints_short(*number) => {
+                print_short(zmij::Buffer::new().format_finite(*number), &mut frame.body)?;
+            }
             other => self.print_other(here, Val::of(other), frame)?,
         }
         Ok(())
@@ -586,6 +822,27 @@ impl<'r> Execution<'r> {
 }
 
 impl JinjaUnit {
+    /// Returns the text before an operation.
+    fn lead(&self, operation: &Operation) -> &[u8] {
+        let (start, length) = operation.lead;
+        self.stored(start, length).as_bytes()
+    }
+
+    /// Returns an attribute of a value of the context, or the value itself without one ([`NO_KEY`]).
+    #[inline(always)]
+    fn data_attribute<'v>(&self, value: &'v Value<'v>, attribute: u32) -> Option<&'v Value<'v>> {
+        if attribute == NO_KEY {
+            return Some(value);
+        }
+        match value {
+            Value::Object(object) => {
+                let key = self.program.keys.get(attribute as usize)?;
+                object.get_hinted(|| self.text_of(key).as_bytes(), key.words, &key.hint)
+            }
+            _ => None,
+        }
+    }
+
     /// Returns the name of a path and its first attributes as they stand in the text.
     fn path_text(&self, path: &Path, attributes: usize) -> &str {
         let key = |at: u32| self.program.keys.get(at as usize);
@@ -624,12 +881,20 @@ impl JinjaUnit {
             None => ByteRange::default(),
         };
         match *act {
-            Action::Path(path) | Action::UnlessPath { path, .. } => of_path(path),
+            Action::Path(path)
+            | Action::Quick { path, .. }
+            | Action::UnlessPath { path, .. }
+            | Action::UnlessQuick { path, .. }
+            | Action::LoopField { path, .. }
+            | Action::UnlessLoopField { path, .. } => of_path(path),
             Action::Output(code) | Action::Autoescape(code) | Action::Do(code) => of_code(code),
             Action::Unless { condition, .. } => of_code(condition),
             Action::Set { value, .. } => of_code(value),
             Action::SetCaptured { filters, .. } | Action::PrintCaptured { filters } => of_code(filters),
-            Action::For { index, .. } | Action::Next { index, .. } | Action::Break { index } => {
+            Action::For { index, .. }
+            | Action::ForQuick { index, .. }
+            | Action::Next { index, .. }
+            | Action::Break { index } => {
                 let each = self.program.loops.get(index as usize);
                 each.map(|each| each.place).unwrap_or_default()
             }

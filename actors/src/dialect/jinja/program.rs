@@ -16,6 +16,10 @@ pub(super) struct Program {
     pub(super) operations: Box<[Operation]>,
     /// The end of the operations of the template itself; those of blocks and macros follow.
     pub(super) top: u32,
+    /// The number of registers of the template itself.
+    pub(super) registers: u16,
+    /// The program sets nothing, calls nothing and has no blocks, so that including it changes nothing of the state of a run.
+    pub(super) is_leaf: bool,
     pub(super) code: Box<[Instruction]>,
     /// The range of the text that each instruction stands for.
     pub(super) places: Box<[ByteRange]>,
@@ -50,6 +54,12 @@ pub(super) struct Operation {
     pub(super) act: Action,
 }
 
+/// In place of a key, that there is none.
+pub(super) const NO_KEY: u32 = u32::MAX;
+
+/// In place of a register, that there is none.
+pub(super) const NO_REGISTER: u16 = u16::MAX;
+
 /// The code of an expression, as a range of the instructions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Code {
@@ -64,6 +74,13 @@ pub(super) enum Action {
     None,
     /// Prints a name with attributes: a path.
     Path(u32),
+    /// Prints a path with at most one attribute that begins with a register.
+    Quick {
+        register: u16,
+        /// The key of the attribute, or [`NO_KEY`].
+        attribute: u32,
+        path: u32,
+    },
     /// Prints the value of an expression.
     Output(Code),
     /// Jumps unless an expression is true.
@@ -77,18 +94,48 @@ pub(super) enum Action {
         to: u32,
         negated: bool,
     },
+    /// The same for a path with at most one attribute that begins with a register.
+    UnlessQuick {
+        register: u16,
+        attribute: u32,
+        path: u32,
+        to: u32,
+        negated: bool,
+    },
+    /// Prints a field of the variable `loop` of a scope, which is so many scopes around the innermost one.
+    LoopField {
+        up: u16,
+        field: LoopField,
+        path: u32,
+    },
+    UnlessLoopField {
+        up: u16,
+        field: LoopField,
+        path: u32,
+        to: u32,
+        negated: bool,
+    },
     Jump(u32),
     /// Begins a loop; jumps to its end if there are no items.
     For {
         iterable: Code,
         index: u32,
     },
+    /// The same for a path with at most one attribute that begins with a register.
+    ForQuick {
+        register: u16,
+        attribute: u32,
+        path: u32,
+        index: u32,
+    },
     /// Goes to the next item of a loop and back to its body, if there is one.
     Next {
         index: u32,
         body: u32,
-        /// The target is a single name, the second variable of the scope.
-        single: bool,
+        /// The register of the item, or [`NO_REGISTER`].
+        register: u16,
+        /// The scope may have more variables than the item and `loop`, or macros share them.
+        grows: bool,
     },
     /// Ends a loop early.
     Break {
@@ -220,6 +267,8 @@ impl LoopField {
 /// The place where a name is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
+    /// In a register: an item of a loop; or, if that is empty, outside of this body.
+    Register(u16),
     /// In a slot of an open scope of the same body.
     Slot { up: u16, slot: u16 },
     /// Outside of this body: a variable of a caller, a field of the context, or a function.
@@ -321,6 +370,12 @@ pub(super) struct Loop {
     pub(super) target: u32,
     /// The key of the target, if it is a single name, whose place is behind the variable `loop`.
     pub(super) single: Option<u32>,
+    /// The register of the item, if the target is a single name.
+    pub(super) register: u16,
+    /// The body does nothing but print the item and its attributes.
+    pub(super) prints: bool,
+    /// The number of registers of the body that the loop belongs to.
+    pub(super) registers: u16,
     /// The condition of `for … if`, with the code of a scope that has only the target.
     pub(super) condition: Option<Code>,
     pub(super) recursive: bool,
@@ -343,6 +398,8 @@ pub(super) struct Block {
     pub(super) required: bool,
     pub(super) start: u32,
     pub(super) end: u32,
+    /// The number of its registers.
+    pub(super) registers: u16,
     pub(super) place: ByteRange,
 }
 
@@ -353,6 +410,8 @@ pub(super) struct MacroDefinition {
     pub(super) parameters: Box<[Parameter]>,
     pub(super) start: u32,
     pub(super) end: u32,
+    /// The number of its registers.
+    pub(super) registers: u16,
     /// The keys of the names that the body takes from around it.
     pub(super) free: Box<[u32]>,
     /// The body uses `caller`.

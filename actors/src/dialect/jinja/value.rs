@@ -68,6 +68,23 @@ pub(super) enum Val<'r> {
 
 const _: () = assert!(size_of::<Val<'_>>() == 24);
 
+/// A value as it was found. One of the context stays a reference, which is converted only where that is necessary.
+#[derive(Clone, Copy)]
+pub(super) enum Found<'r> {
+    Data(&'r Value<'r>),
+    Val(Val<'r>),
+}
+
+impl<'r> Found<'r> {
+    #[inline]
+    pub(super) fn value(self) -> Val<'r> {
+        match self {
+            Self::Data(value) => Val::of(value),
+            Self::Val(value) => value,
+        }
+    }
+}
+
 /// The key and the list of one group of `groupby`.
 #[derive(Clone, Copy)]
 pub(super) struct Group<'r> {

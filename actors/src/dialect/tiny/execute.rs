@@ -15,6 +15,7 @@ use super::path::LoopVariable;
 use super::piece::TextRange;
 use super::program::{Action, PathRef, Step};
 use super::unit::TinyUnit;
+use crate::dialect::body::Full;
 use crate::dialect::escape::escape;
 use crate::dialect::print::{print_short, print_unsigned};
 
@@ -46,8 +47,8 @@ pub(super) fn execute(
     let mut at = 0;
     while let Some(op) = unit.ops.get(at) {
         let TextRange { start, length } = op.lead;
-        if let Err(exceeded) = frame.body.push_part(text, start, length) {
-            return Err(Failure::Lead(exceeded).explain(unit, closure, at));
+        if let Err(full) = frame.body.push_part(text, start, length) {
+            return Err(Failure::Lead(full.into()).explain(unit, closure, at));
         }
         at = match run.act(&op.act, at, frame) {
             Ok(next) => next,
@@ -313,6 +314,12 @@ impl PrintError {
 impl From<Exceeded> for PrintError {
     fn from(exceeded: Exceeded) -> Self {
         Self::Exceeded(exceeded)
+    }
+}
+
+impl From<Full> for PrintError {
+    fn from(full: Full) -> Self {
+        Self::Exceeded(full.into())
     }
 }
 

@@ -174,6 +174,13 @@ impl<'t, 'a> Compiler<'t, 'a> {
         jumps.into_iter().for_each(|jump| self.land(jump));
     }
 
+    /// Makes code of a path.
+    pub(super) fn path_code(&mut self, path: u32, at: ByteRange) -> Code {
+        let start = small(self.code.len());
+        self.emit(Instruction::Path(path), at);
+        Code { start, end: start + 1 }
+    }
+
     /// Compiles a name with attributes, such as `page.title`, if an expression is one.
     pub(super) fn path(&mut self, expr: &'a Expr<'t>) -> Option<u32> {
         let (name, attributes) = match &expr.kind {

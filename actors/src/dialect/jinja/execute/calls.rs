@@ -6,9 +6,9 @@ use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::filters::{Arguments, too_many};
 use crate::dialect::jinja::functions::Function;
 use crate::dialect::jinja::program::ArgumentKind;
-use crate::dialect::jinja::scope::{Found, LoopState, Macro};
+use crate::dialect::jinja::scope::{LoopState, Macro};
 use crate::dialect::jinja::value::print::show;
-use crate::dialect::jinja::value::{Map, Val, equal};
+use crate::dialect::jinja::value::{Found, Map, Val, equal};
 use crate::dialect::{Frame, Missing};
 use crate::suggestion::suggestion;
 
@@ -192,8 +192,10 @@ impl<'r> Execution<'r> {
             escape: frame.escape,
         };
         let mark = self.variables.enter(callable.closure);
+        let around = self.variables.open_registers(definition.registers);
         self.bind(callable, start..start + given, named, frame)?;
         self.run(unit, definition.start, definition.end, frame)?;
+        self.variables.close_registers(around);
         self.variables.leave(mark);
         self.run = run;
         frame.depth -= 1;

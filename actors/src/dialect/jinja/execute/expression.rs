@@ -9,9 +9,8 @@ use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::filters::Arguments;
 use crate::dialect::jinja::operators::{binary, contains, negate, slice};
 use crate::dialect::jinja::program::{Code, Constant, Instruction};
-use crate::dialect::jinja::scope::Found;
 use crate::dialect::jinja::unit::JinjaUnit;
-use crate::dialect::jinja::value::{Map, Val, Wide, compare, equal};
+use crate::dialect::jinja::value::{Found, Map, Val, Wide, compare, equal};
 use crate::dialect::{Escape, Frame, Missing, RenderFault};
 
 /// The length of a text above which a formatter may have taken long, so that the clock is checked afterwards.
@@ -274,7 +273,7 @@ impl<'r> Execution<'r> {
 
     // Apart from the call, for a smaller frame of it.
     #[inline(never)]
-    fn named_callee(&self, here: UnitRef<'r>, name: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+    fn named_callee(&mut self, here: UnitRef<'r>, name: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
         Ok(self.path(here, name, frame)?.value())
     }
 

@@ -107,13 +107,16 @@ impl<'r> Execution<'r> {
         }
         let parent = UnitRef { unit, closure };
         self.chain.push(parent);
-        self.run.parent = Some((parent, frame.body.len()));
+        self.run.parent = Some(self.space.put((parent, frame.body.len()))?);
         Ok(())
     }
 
     /// Renders another template in the scope of this one.
     pub(super) fn include(&mut self, here: UnitRef<'r>, template: u32, frame: &mut Frame<'_>) -> Outcome<()> {
         let template = Self::template_use(here, template)?;
+        if let Some(closure) = template.call.and_then(|call| here.closure.callee(call as usize)) {
+            return self.render(here, closure, template.place, frame);
+        }
         match self.find(here, template, frame)? {
             Some(closure) => self.render(here, closure, template.place, frame),
             None => Ok(()),
@@ -136,6 +139,9 @@ impl<'r> Execution<'r> {
             return outcome.map_err(|error| self.called(Box::new(Failure::Rendered(error)), here, place));
         };
         let included = UnitRef { unit, closure };
+        if unit.program.is_leaf {
+            return self.render_leaf(here, included, place, frame);
+        }
         let (run, escape) = (self.run, frame.escape);
         let shared = self.variables.replace_shared(None);
         frame.escape = Escape::of(&closure.top().name);
@@ -153,6 +159,27 @@ impl<'r> Execution<'r> {
         self.chain.truncate(self.run.chain);
         self.run = run;
         self.variables.replace_shared(shared);
+        frame.escape = escape;
+        frame.depth -= 1;
+        Ok(())
+    }
+
+    /// Renders a template that changes nothing but the output.
+    fn render_leaf(
+        &mut self,
+        here: UnitRef<'r>,
+        included: UnitRef<'r>,
+        place: ByteRange,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        let (base, escape) = (self.run.base, frame.escape);
+        frame.escape = Escape::of(&included.closure.top().name);
+        self.run.base = self.variables.len();
+        let around = self.variables.open_registers(included.unit.program.registers);
+        self.run(included, 0, included.unit.program.top, frame)
+            .map_err(|failure| self.called(failure, here, place))?;
+        self.variables.close_registers(around);
+        self.run.base = base;
         frame.escape = escape;
         frame.depth -= 1;
         Ok(())
@@ -286,8 +313,10 @@ impl<'r> Execution<'r> {
             ..run
         };
         self.variables.open();
+        let around = self.variables.open_registers(block.registers);
         self.run(unit, block.start, block.end, frame)
             .map_err(|failure| self.called_block(failure, here, name))?;
+        self.variables.close_registers(around);
         self.variables.close();
         self.run = run;
         frame.depth -= 1;
