@@ -11,8 +11,8 @@ use super::ast::{self, Body, ByteRange, Expr, ExprKind, Statement, StatementKind
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Code, Constant, Imported, Instruction, Key, Lookup, Loop, LoopField, MacroDefinition, NO_KEY,
-    NO_REGISTER, Operation, Parameter, Path, Program, Shape, Target, TemplateUse,
+    Action, Between, Block, Code, Constant, Imported, Instruction, Key, Lookup, Loop, LoopField, MacroDefinition,
+    NO_KEY, NO_REGISTER, Operation, Parameter, Path, Program, Shape, Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;
@@ -624,6 +624,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             single: None,
             register: NO_REGISTER,
             prints: false,
+            between: None,
             registers: 0,
             condition,
             recursive: each.recursive,
@@ -681,6 +682,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
             grows,
         });
         self.scopes.pop();
+        let between = match self.operations.get(body as usize..=next as usize) {
+            Some([print, next]) if prints => self.between(next.lead, print.lead),
+            _ => None,
+        };
         let jump = (!each.otherwise.is_empty()).then(|| self.push(Action::Jump(0)));
         let otherwise = self.here();
         self.conditional(1);
@@ -696,11 +701,24 @@ impl<'t, 'a> Compiler<'t, 'a> {
             compiled.single = single;
             compiled.register = register;
             compiled.prints = prints;
+            compiled.between = between;
             compiled.body = body;
             compiled.next = next;
             compiled.otherwise = otherwise;
             compiled.end = end;
         }
+    }
+
+    /// Returns two parts of the text, one behind the other, if they are short.
+    fn between(&self, first: (u32, u32), second: (u32, u32)) -> Option<Between> {
+        let part = |(start, length): (u32, u32)| self.text.as_bytes().get(start as usize..(start + length) as usize);
+        let both = [part(first)?, part(second)?].concat();
+        let mut block = [0; BLOCK_BYTES];
+        block.get_mut(..both.len())?.copy_from_slice(&both);
+        Some(Between {
+            block,
+            length: small(both.len()),
+        })
     }
 
     /// Returns the key of the target of a loop that is a single name. It has its place behind the variable `loop`, unless it replaces that.

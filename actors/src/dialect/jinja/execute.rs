@@ -25,8 +25,8 @@ use super::value::print::{Escaped, display, prints_short};
 use super::value::{Found, Kind, Val};
 use crate::budget::Exceeded;
 use crate::dialect::escape::escape;
-use crate::dialect::print::{print_short, print_unsigned};
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
+use crate::dialect::print::{print_float, print_unsigned};
+use crate::dialect::{Closure, Escape, Frame, Member, Missing, RenderError};
 use crate::value::{Arena, Object, Value};
 
 /// The largest depth of runs inside of runs, however large [`Limits::call_depth`](crate::Limits) is: in a build without optimisation a level
@@ -100,6 +100,19 @@ struct Execution<'r> {
     /// The chains of templates that extend each other, one behind the other; the last one is that of the running template.
     chain: BumpVec<'r, UnitRef<'r>>,
     run: Run<'r>,
+    /// The last template that was included and changes nothing but the output: most includes of a loop are of one.
+    last_leaf: Option<Leaf<'r>>,
+}
+
+/// A template that was included by a use in another one, and changes nothing but the output.
+#[derive(Clone, Copy)]
+struct Leaf<'r> {
+    /// The template that includes it.
+    by: &'r Member,
+    /// The use there.
+    template: u32,
+    unit: UnitRef<'r>,
+    escape: Escape,
 }
 
 /// The state of the innermost template, block or macro, which is restored behind it.
@@ -156,6 +169,7 @@ impl<'r> Execution<'r> {
                 discards: false,
                 escape,
             },
+            last_leaf: None,
         }
     }
 
@@ -249,6 +263,22 @@ impl<'r> Execution<'r> {
                     }
                     Err(failure) => Err(failure),
                 },
+                Action::ForQuick {
+                    register,
+                    attribute,
+                    path,
+                    index,
+                } => match self.for_quick(here, (register, attribute, path), index, frame) {
+                    Ok(next) => {
+                        at = next as usize;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Action::Include { template } => {
+                    at += 1;
+                    self.include(here, template, frame)
+                }
                 _ => match self.act(here, &operation.act, at as u32, frame) {
                     Ok(next) => {
                         at = next as usize;
@@ -436,26 +466,6 @@ impl<'r> Execution<'r> {
                 frame.budget.step()?;
                 let value = self.eval(here, iterable, frame)?;
                 return self.start_loop(here, index, value, frame);
-            }
-            Action::ForQuick {
-                register,
-                attribute,
-                path,
-                index,
-            } => {
-                frame.budget.step()?;
-                self.fill(here.unit, register, path, frame)?;
-                return match self.quick(here.unit, register, attribute) {
-                    Some(Value::Array(items)) => self.start_over_data(here, index, items, frame),
-                    _ => {
-                        let value = self.path(here, path, frame)?.value();
-                        self.start_loop(here, index, value, frame)
-                    }
-                };
-            }
-            Action::Include { template } => {
-                frame.budget.step()?;
-                self.include(here, template, frame)?;
             }
             Action::Next { index, body, .. } => {
                 frame.budget.step()?;
@@ -766,9 +776,7 @@ impl<'r> Execution<'r> {
                 Escape::None => frame.append(text)?,
             },
             Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,
-            Value::Float(number) if prints_short(*number) => {
-                print_short(zmij::Buffer::new().format_finite(*number), &mut frame.body)?;
-            }
+            Value::Float(number) if prints_short(*number) => print_float(*number, &mut frame.body)?,
             other => self.print_other(here, Val::of(other), frame)?,
         }
         Ok(())
@@ -822,12 +830,6 @@ impl<'r> Execution<'r> {
 }
 
 impl JinjaUnit {
-    /// Returns the text before an operation.
-    fn lead(&self, operation: &Operation) -> &[u8] {
-        let (start, length) = operation.lead;
-        self.stored(start, length).as_bytes()
-    }
-
     /// Returns an attribute of a value of the context, or the value itself without one ([`NO_KEY`]).
     #[inline(always)]
     fn data_attribute<'v>(&self, value: &'v Value<'v>, attribute: u32) -> Option<&'v Value<'v>> {

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU32;
 use super::ast::{ByteRange, Comparison, Operator};
 use super::filters::Filter;
 use super::predicates::Predicate;
+use crate::dialect::body::BLOCK_BYTES;
 use crate::value::KeyWords;
 
 /// The resolved program of a text.
@@ -374,6 +375,8 @@ pub(super) struct Loop {
     pub(super) register: u16,
     /// The body does nothing but print the item and its attributes.
     pub(super) prints: bool,
+    /// The text between two items, if the body prints one value of each.
+    pub(super) between: Option<Between>,
     /// The number of registers of the body that the loop belongs to.
     pub(super) registers: u16,
     /// The condition of `for … if`, with the code of a scope that has only the target.
@@ -389,6 +392,13 @@ pub(super) struct Loop {
     pub(super) end: u32,
     /// The expression that is iterated over.
     pub(super) place: ByteRange,
+}
+
+/// A short text, ready to be copied as a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Between {
+    pub(super) block: [u8; BLOCK_BYTES],
+    pub(super) length: u32,
 }
 
 /// A block.

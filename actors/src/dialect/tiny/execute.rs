@@ -17,7 +17,7 @@ use super::program::{Action, PathRef, Step};
 use super::unit::TinyUnit;
 use crate::dialect::body::Full;
 use crate::dialect::escape::escape;
-use crate::dialect::print::{print_short, print_unsigned};
+use crate::dialect::print::{print_float, print_short, print_unsigned};
 
 /// The number of slots that need no allocation, which is enough for most templates.
 const SLOTS_INLINE: usize = 6;
@@ -335,7 +335,7 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), PrintError> {
         Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,
         Value::Signed(number) => print_short(itoa::Buffer::new().format(*number), &mut frame.body)?,
         // `serde_json` prints floats with the same crate.
-        Value::Float(number) => print_short(zmij::Buffer::new().format_finite(*number), &mut frame.body)?,
+        Value::Float(number) => print_float(*number, &mut frame.body)?,
         Value::Digits(digits) => frame.append(digits)?,
         Value::Array(_) | Value::Object(_) => return Err(PrintError::NoText),
     }

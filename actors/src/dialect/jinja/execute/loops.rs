@@ -5,9 +5,8 @@ use std::cell::Cell;
 use super::{Execution, Machine, UnitRef, machine};
 use crate::dialect::Frame;
 use crate::dialect::Missing;
-use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::program::{Action, Loop, NO_REGISTER, Operation};
+use crate::dialect::jinja::program::{Action, Between, Loop, NO_REGISTER, Operation};
 use crate::dialect::jinja::scope::LoopState;
 use crate::dialect::jinja::value::{Found, Source, Val};
 use crate::value::Value;
@@ -35,8 +34,29 @@ impl<'r> Execution<'r> {
         Ok(if entered { each.body } else { each.otherwise })
     }
 
+    /// Begins a loop over a path that begins with a register, and returns the next operation.
+    #[inline(never)]
+    pub(super) fn for_quick(
+        &mut self,
+        here: UnitRef<'r>,
+        (register, attribute, path): (u16, u32, u32),
+        index: u32,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<u32> {
+        self.step(frame)?;
+        self.fill(here.unit, register, path, frame)?;
+        match self.quick(here.unit, register, attribute) {
+            Some(Value::Array(items)) => self.start_over_data(here, index, items, frame),
+            _ => {
+                let value = self.path(here, path, frame)?.value();
+                self.start_loop(here, index, value, frame)
+            }
+        }
+    }
+
     /// Begins a loop over an array of the context.
-    pub(super) fn start_over_data(
+    #[inline(always)]
+    fn start_over_data(
         &mut self,
         here: UnitRef<'r>,
         index: u32,
@@ -66,6 +86,7 @@ impl<'r> Execution<'r> {
 
     /// Prints the items of a loop that does nothing else, without its variables, which nobody sees. Returns the number of items that it has
     /// printed: it ends at one that lacks an attribute.
+    #[inline(always)]
     fn print_items(
         &self,
         here: UnitRef<'r>,
@@ -79,7 +100,7 @@ impl<'r> Execution<'r> {
             .operations
             .get(each.body as usize..=each.next as usize);
         match operations.unwrap_or_default() {
-            [print, next] => self.print_each(here, (print, next), items, frame),
+            [print, next] => self.print_each(here, (print, next, &each.between), items, frame),
             [prints @ .., next] => self.print_all(here, (prints, next), items, frame),
             [] => Ok(0),
         }
@@ -90,7 +111,7 @@ impl<'r> Execution<'r> {
     fn print_each(
         &self,
         here: UnitRef<'r>,
-        (print, next): (&'r Operation, &'r Operation),
+        (print, next, between): (&'r Operation, &'r Operation, &'r Option<Between>),
         items: &'r [Value<'r>],
         frame: &mut Frame<'_>,
     ) -> Outcome<usize> {
@@ -98,20 +119,15 @@ impl<'r> Execution<'r> {
             return Ok(0);
         };
         let unit = here.unit;
-        let (before, behind) = (unit.lead(print), unit.lead(next));
-        let mut between = [0; BLOCK_BYTES];
-        let length = before.len() + behind.len();
-        let Some((first, second)) = between.get_mut(..length).map(|place| place.split_at_mut(behind.len())) else {
+        let Some(Between { block, length }) = *between else {
             return self.print_all(here, (std::slice::from_ref(print), next), items, frame);
         };
-        first.copy_from_slice(behind);
-        second.copy_from_slice(before);
         if !items.is_empty() {
             self.push_lead(here, print, frame)?;
         }
         for (at, item) in items.iter().enumerate() {
             let Some(value) = unit.data_attribute(item, attribute) else {
-                frame.body.truncate(frame.body.len() - before.len());
+                frame.body.truncate(frame.body.len() - print.lead.1 as usize);
                 return Ok(at);
             };
             let mut done = self.two_steps(frame);
@@ -119,7 +135,7 @@ impl<'r> Execution<'r> {
                 done = self.print_data(here, value, frame);
             }
             if done.is_ok() && at + 1 < items.len() {
-                done = frame.body.push_block(between, length as u32).map_err(Box::from);
+                done = frame.body.push_block(block, length).map_err(Box::from);
             }
             if let Err(failure) = done {
                 return Err(self.placed(failure, here, unit.place_of(&print.act)));

@@ -1,6 +1,6 @@
 //! Other templates: inheritance, includes and imports.
 
-use super::{Execution, Machine, Run, UnitRef, machine};
+use super::{Execution, Leaf, Machine, Run, UnitRef, machine};
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::program::{Block, TemplateUse};
@@ -113,8 +113,26 @@ impl<'r> Execution<'r> {
 
     /// Renders another template in the scope of this one.
     pub(super) fn include(&mut self, here: UnitRef<'r>, template: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.step(frame)?;
+        if let Some(leaf) = self.last_leaf
+            && leaf.template == template
+            && std::ptr::eq(leaf.by, here.closure.top())
+        {
+            return self.render_leaf(here, leaf, frame);
+        }
+        let number = template;
         let template = Self::template_use(here, template)?;
         if let Some(closure) = template.call.and_then(|call| here.closure.callee(call as usize)) {
+            if let Some(unit) = jinja(closure).filter(|unit| unit.program.is_leaf) {
+                let leaf = Leaf {
+                    by: here.closure.top(),
+                    template: number,
+                    unit: UnitRef { unit, closure },
+                    escape: Escape::of(&closure.top().name),
+                };
+                self.last_leaf = Some(leaf);
+                return self.render_leaf(here, leaf, frame);
+            }
             return self.render(here, closure, template.place, frame);
         }
         match self.find(here, template, frame)? {
@@ -139,9 +157,6 @@ impl<'r> Execution<'r> {
             return outcome.map_err(|error| self.called(Box::new(Failure::Rendered(error)), here, place));
         };
         let included = UnitRef { unit, closure };
-        if unit.program.is_leaf {
-            return self.render_leaf(here, included, place, frame);
-        }
         let (run, escape) = (self.run, frame.escape);
         let shared = self.variables.replace_shared(None);
         frame.escape = Escape::of(&closure.top().name);
@@ -165,19 +180,16 @@ impl<'r> Execution<'r> {
     }
 
     /// Renders a template that changes nothing but the output.
-    fn render_leaf(
-        &mut self,
-        here: UnitRef<'r>,
-        included: UnitRef<'r>,
-        place: ByteRange,
-        frame: &mut Frame<'_>,
-    ) -> Outcome<()> {
-        let (base, escape) = (self.run.base, frame.escape);
-        frame.escape = Escape::of(&included.closure.top().name);
-        self.run.base = self.variables.len();
-        let around = self.variables.open_registers(included.unit.program.registers);
-        self.run(included, 0, included.unit.program.top, frame)
-            .map_err(|failure| self.called(failure, here, place))?;
+    fn render_leaf(&mut self, here: UnitRef<'r>, leaf: Leaf<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.deeper(frame)?;
+        let base = std::mem::replace(&mut self.run.base, self.variables.len());
+        let escape = std::mem::replace(&mut frame.escape, leaf.escape);
+        let program = &leaf.unit.unit.program;
+        let around = self.variables.open_registers(program.registers);
+        self.run(leaf.unit, 0, program.top, frame).map_err(|failure| {
+            let place = Self::template_use(here, leaf.template).map(|template| template.place);
+            self.called(failure, here, place.unwrap_or_default())
+        })?;
         self.variables.close_registers(around);
         self.run.base = base;
         frame.escape = escape;
