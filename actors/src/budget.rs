@@ -141,6 +141,19 @@ impl Budget {
         if none_left { self.refill() } else { Ok(()) }
     }
 
+    /// Takes one step, if that needs no check of the clock.
+    #[cfg(feature = "jinja")]
+    #[inline(always)]
+    pub(crate) fn has_step(&mut self) -> bool {
+        match self.until_check.checked_sub(1) {
+            Some(left) => {
+                self.until_check = left;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Takes several steps at once, for an operation whose work grows with its operands.
     ///
     /// # Errors

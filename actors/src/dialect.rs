@@ -13,6 +13,7 @@ pub mod escape;
 mod formatter;
 mod html_position;
 pub mod reads;
+mod print;
 mod shorten;
 
 use std::any::Any;

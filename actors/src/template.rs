@@ -74,17 +74,24 @@ impl TemplateName {
     /// ```
     #[must_use]
     pub fn output_name(&self) -> &str {
-        match self.is_jinja() {
-            true => self.0.rsplit_once('.').map_or(&self.0, |(output, _)| output),
-            false => &self.0,
-        }
+        self.without_jinja().unwrap_or(&self.0)
     }
 
     /// Returns true if the name ends in an extension of [`JINJA_EXTENSIONS`].
     #[must_use]
     pub fn is_jinja(&self) -> bool {
-        self.extension()
-            .is_some_and(|extension| JINJA_EXTENSIONS.contains(&extension))
+        self.without_jinja().is_some()
+    }
+
+    /// Returns the name without an extension of [`JINJA_EXTENSIONS`], if it has one.
+    #[inline]
+    fn without_jinja(&self) -> Option<&str> {
+        // Each render asks for it, and most names have none, which their last byte tells.
+        if !matches!(self.0.as_bytes().last(), Some(b'2' | b'a')) {
+            return None;
+        }
+        let mut extensions = JINJA_EXTENSIONS.iter();
+        extensions.find_map(|extension| self.0.strip_suffix(extension)?.strip_suffix('.'))
     }
 
     /// Returns the part after the last dot of the last component, if there is a dot.

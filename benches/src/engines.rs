@@ -26,11 +26,18 @@ pub struct Engine {
 /// The engine that all others are compared with.
 pub const BASE: &str = "askama";
 
-/// All engines, hotplate first.
-pub const ENGINES: [Engine; 11] = [
+/// All engines, hotplate first. Its rows that name no language are in `tiny`.
+pub const ENGINES: [Engine; 14] = [
     Engine::new("hotplate, by handle", "hotplate-actors", hotplate::by_handle),
     Engine::new("hotplate, by name", "hotplate-actors", hotplate::ready),
     Engine::new("hotplate, prepared", "hotplate-actors", hotplate::prepared),
+    Engine::new(
+        "hotplate jinja, by handle",
+        "hotplate-actors",
+        hotplate::jinja_by_handle,
+    ),
+    Engine::new("hotplate jinja, by name", "hotplate-actors", hotplate::jinja_ready),
+    Engine::new("hotplate jinja, prepared", "hotplate-actors", hotplate::jinja_prepared),
     Engine::new(BASE, BASE, askama::ready),
     Engine::new("sailfish", "sailfish", sailfish::ready),
     Engine::new("tinytemplate", "tinytemplate", tinytemplate::ready),

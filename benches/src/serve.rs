@@ -12,10 +12,12 @@ use hotplate_actors::{Context, Hotplate, Render, Renders, TemplateHandle};
 use serde::{Serialize, Serializer};
 
 use crate::data::{self, Page};
+use crate::engines::hotplate::{Language, builder};
 
 /// The servers: the arguments that start them, and their names.
-pub const KINDS: [(&str, &str); 6] = [
+pub const KINDS: [(&str, &str); 7] = [
     ("handle", "hotplate, by handle"),
+    ("jinja", "hotplate jinja, by handle"),
     ("message", "hotplate, by `Render` message"),
     ("askama", "askama"),
     ("minijinja", "minijinja, autoreload"),
@@ -40,14 +42,19 @@ impl Serialize for Shared {
 pub fn run(kind: &str) -> std::io::Result<()> {
     let page = Shared(Arc::new(data::page(50)));
     match kind {
-        "handle" => {
-            let template = Data::new(start().handle("page.html"));
+        "handle" | "jinja" => {
+            let language = if kind == "jinja" {
+                Language::Jinja
+            } else {
+                Language::Tiny
+            };
+            let template = Data::new(start(language).handle("page.html"));
             serve(page, move |app| {
                 app.app_data(template.clone()).route("/", web::get().to(by_handle));
             })
         }
         "message" => {
-            let renders = Data::new(start().renderer());
+            let renders = Data::new(start(Language::Tiny).renderer());
             serve(page, move |app| {
                 app.app_data(renders.clone()).route("/", web::get().to(by_message));
             })
@@ -68,7 +75,10 @@ pub fn run(kind: &str) -> std::io::Result<()> {
             })
         }
         _ => {
-            let text = start().render("page.html", &page).expect("it renders").body;
+            let text = start(Language::Tiny)
+                .render("page.html", &page)
+                .expect("it renders")
+                .body;
             let bytes = Data::new(web::Bytes::from(text));
             serve(page, move |app| {
                 app.app_data(bytes.clone()).route("/", web::get().to(bytes_only));
@@ -97,8 +107,12 @@ fn html(body: impl Into<web::Bytes>) -> HttpResponse {
     HttpResponse::Ok().content_type(ContentType::html()).body(body.into())
 }
 
-fn start() -> Hotplate {
-    Hotplate::builder().root(templates("tiny")).start().expect("it starts")
+fn start(language: Language) -> Hotplate {
+    let folder = match language {
+        Language::Tiny => "tiny",
+        Language::Jinja => "jinja",
+    };
+    builder(language).root(templates(folder)).start().expect("it starts")
 }
 
 async fn by_handle(template: Data<TemplateHandle>, page: Data<Shared>) -> HttpResponse {

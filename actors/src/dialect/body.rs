@@ -26,6 +26,17 @@ pub struct Body {
     limit: usize,
 }
 
+/// The limit of the output, which it would exceed. A result with it fits into registers, unlike one with [`Exceeded`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full(usize);
+
+impl From<Full> for Exceeded {
+    #[cold]
+    fn from(Full(limit): Full) -> Self {
+        Self::Output(limit)
+    }
+}
+
 /// The largest length, whatever the limit is.
 const BYTES_MAX: usize = u32::MAX as usize - BLOCK_BYTES;
 
@@ -70,11 +81,11 @@ impl Body {
     /// [`Exceeded::Output`] if it would exceed the limit; then nothing of it is written.
     #[inline]
     pub fn push(&mut self, text: &str) -> Result<(), Exceeded> {
-        self.push_bytes(text.as_bytes())
+        Ok(self.push_bytes(text.as_bytes())?)
     }
 
     #[inline]
-    fn push_bytes(&mut self, part: &[u8]) -> Result<(), Exceeded> {
+    pub(crate) fn push_bytes(&mut self, part: &[u8]) -> Result<(), Full> {
         let free = self.bytes.get_mut(self.len as usize..);
         match free.and_then(|free| free.get_mut(..part.len())) {
             Some(place) => {
@@ -89,7 +100,7 @@ impl Body {
 
     /// Appends `length` bytes of `text` from `start` on. Fast if they fit into a block and `text` has a whole block from `start` on.
     #[inline(always)]
-    pub(crate) fn push_part(&mut self, text: &[u8], start: u32, length: u32) -> Result<(), Exceeded> {
+    pub(crate) fn push_part(&mut self, text: &[u8], start: u32, length: u32) -> Result<(), Full> {
         let start = start as usize;
         if length <= BLOCK_BYTES as u32
             && let Some(block) = text.get(start..start + BLOCK_BYTES).and_then(<[u8]>::first_chunk)
@@ -103,13 +114,13 @@ impl Body {
     }
 
     #[inline(never)]
-    fn push_long(&mut self, text: &[u8], start: usize, length: usize) -> Result<(), Exceeded> {
+    fn push_long(&mut self, text: &[u8], start: usize, length: usize) -> Result<(), Full> {
         self.push_bytes(text.get(start..start + length).unwrap_or_default())
     }
 
     /// Appends the first `length` bytes of a block.
     #[inline(always)]
-    pub(crate) fn push_block<const N: usize>(&mut self, block: [u8; N], length: u32) -> Result<(), Exceeded> {
+    pub(crate) fn push_block<const N: usize>(&mut self, block: [u8; N], length: u32) -> Result<(), Full> {
         match self.room::<N>() {
             Some(place) => {
                 *place = block;
@@ -122,7 +133,7 @@ impl Body {
 
     /// Appends the first `length` bytes of a block from [`short_block`], directly from registers.
     #[inline(always)]
-    pub(crate) fn push_short(&mut self, block: u128, length: u32) -> Result<(), Exceeded> {
+    pub(crate) fn push_short(&mut self, block: u128, length: u32) -> Result<(), Full> {
         match self.room::<16>() {
             Some(place) => {
                 let (words, _) = place.as_chunks_mut::<8>();
@@ -146,12 +157,12 @@ impl Body {
     /// Appends bytes after growing the buffer, as far as the limit allows.
     #[cold]
     #[inline(never)]
-    fn push_growing(&mut self, part: &[u8]) -> Result<(), Exceeded> {
+    fn push_growing(&mut self, part: &[u8]) -> Result<(), Full> {
         let most = self.most();
         let start = self.len();
         let end = start.saturating_add(part.len());
         if end > most {
-            return Err(Exceeded::Output(self.limit));
+            return Err(Full(self.limit));
         }
         if end > self.bytes.len() {
             let room = end.saturating_add(BLOCK_BYTES).max(self.bytes.len().saturating_mul(2));
@@ -180,12 +191,19 @@ impl Body {
     /// Returns a copy of the text that was written.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let written = self.bytes.get(..self.len()).unwrap_or(&self.bytes);
-        match simdutf8::basic::from_utf8(written) {
-            Ok(text) => text.to_owned(),
-            // Does not happen, because only text is appended.
-            Err(_) => String::from_utf8_lossy(written).into_owned(),
+        let mut rest = self.bytes.get(..self.len()).unwrap_or(&self.bytes);
+        let mut text = String::with_capacity(rest.len());
+        // A part is copied right after it was checked, while it is in the nearest cache.
+        while !rest.is_empty() {
+            let (part, behind) = rest.split_at(whole_characters(rest));
+            match simdutf8::basic::from_utf8(part) {
+                Ok(part) => text.push_str(part),
+                // Does not happen, because only text is appended.
+                Err(_) => text.push_str(&String::from_utf8_lossy(part)),
+            }
+            rest = behind;
         }
+        text
     }
 
     /// Returns the buffer, to be reused.
@@ -201,6 +219,16 @@ impl fmt::Debug for Body {
             .field("limit", &self.limit)
             .finish_non_exhaustive()
     }
+}
+
+/// The number of bytes that are checked and copied at once.
+const PART_BYTES: usize = 4096;
+
+/// Returns the length of the first part of a text: whole characters of at most [`PART_BYTES`], or all that is left.
+fn whole_characters(text: &[u8]) -> usize {
+    let is_inside = |at: usize| text.get(at).is_some_and(|byte| byte & 0xC0 == 0x80);
+    let end = (PART_BYTES - 3..=PART_BYTES).rev().find(|end| !is_inside(*end));
+    end.unwrap_or(PART_BYTES).min(text.len())
 }
 
 /// Returns at most 15 bytes as a number in little-endian order, padded with zeros. Overlapping loads avoid a loop.
@@ -245,14 +273,15 @@ mod tests {
                     let source = &text.as_bytes()[..(3 + length + padding).min(200)];
                     let mut body = Body::new(limit, 0);
                     let pushed = body.push_part(source, 3, length as u32);
-                    assert_eq!(pushed.map(|()| body.to_text()), expected);
+                    assert_eq!(pushed.map(|()| body.to_text()).map_err(Exceeded::from), expected);
                 }
                 let mut body = Body::within(vec![b'?'; 77], limit, 0);
                 assert_eq!(body.push(&text[3..3 + length]).map(|()| body.to_text()), expected);
                 if length < 16 {
                     let mut body = Body::within(vec![b'?'; 20], limit, 0);
                     let block = short_block(&text.as_bytes()[3..3 + length]);
-                    assert_eq!(body.push_short(block, length as u32).map(|()| body.to_text()), expected);
+                    let pushed = body.push_short(block, length as u32);
+                    assert_eq!(pushed.map(|()| body.to_text()).map_err(Exceeded::from), expected);
                 }
             }
         }

@@ -4,7 +4,7 @@ use wide::u8x16;
 
 use crate::budget::Exceeded;
 use crate::dialect::Frame;
-use crate::dialect::body::{Body, short_block};
+use crate::dialect::body::{Body, Full, short_block};
 
 /// The number of bytes that are searched in one step.
 const STEP_BYTES: usize = 16;
@@ -14,14 +14,35 @@ const STEP_BYTES: usize = 16;
 /// # Errors
 /// [`Exceeded::Output`] if the output would exceed its limit.
 pub fn escape_html(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
-    escape(text, &mut frame.body)
+    Ok(escape(text, &mut frame.body)?)
+}
+
+/// Appends `text` with its special characters as entities.
+#[inline]
+pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Full> {
+    match text.len() {
+        0..STEP_BYTES => escape_short(text, body),
+        _ => escape_any(text, body),
+    }
+}
+
+/// Appends a text of less than [`STEP_BYTES`] bytes. Apart from longer ones, because most values are short and need no escaping: then this
+/// has no loop and saves no registers.
+#[inline(never)]
+fn escape_short(text: &str, body: &mut Body) -> Result<(), Full> {
+    let step = short_block(text.as_bytes());
+    match specials(step.to_le_bytes()) {
+        0 => body.push_short(step, text.len() as u32),
+        _ => escape_any(text, body),
+    }
 }
 
 /// Appends `text` with its special characters as entities.
 ///
 /// Each step compares 16 bytes at once (SIMD) and copies them speculatively, because most output needs no escaping. If there is a special
 /// byte among them, only the bytes before it count, the entity is appended, and the search continues behind it.
-pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Exceeded> {
+#[inline(never)]
+fn escape_any(text: &str, body: &mut Body) -> Result<(), Full> {
     let mut rest = text.as_bytes();
     while let Some((step, after)) = rest.split_first_chunk::<STEP_BYTES>() {
         let found = specials(*step);
@@ -49,7 +70,7 @@ pub(super) fn escape(text: &str, body: &mut Body) -> Result<(), Exceeded> {
 
 /// Appends the entity of the byte at `at`, and returns the text behind it.
 #[inline(always)]
-fn escape_one<'t>(text: &'t [u8], at: usize, body: &mut Body) -> Result<&'t [u8], Exceeded> {
+fn escape_one<'t>(text: &'t [u8], at: usize, body: &mut Body) -> Result<&'t [u8], Full> {
     let Some((byte, after)) = text.get(at..).and_then(<[u8]>::split_first) else {
         return Ok(&[]);
     };

@@ -154,6 +154,7 @@ impl Graph {
                 bad: self.bad.clone(),
                 faults: self.faults.clone(),
                 broken: self.broken.clone(),
+                violating: self.violating.clone(),
                 len: self.defined.len(),
             },
             reviewed,
@@ -267,9 +268,10 @@ impl Graph {
     /// Restores the calls of one template as they are in a version, and whether it is defined.
     pub(super) fn restore(&mut self, id: TemplateId, version: &Content, is_defined: bool) {
         self.callers.replace(id, self.view.member(id), version.view.member(id));
+        let defined = Arc::make_mut(&mut self.defined);
         match is_defined {
-            true => _ = self.defined.insert(id),
-            false => _ = self.defined.remove(id),
+            true => _ = defined.insert(id),
+            false => _ = defined.remove(id),
         }
     }
 
@@ -279,6 +281,11 @@ impl Graph {
         self.faults = version.faults.clone();
         self.broken = version.broken.clone();
         self.bad = version.stale().bad().clone();
+        self.violating = version.violating.clone();
+        // Any of the texts that are in effect now may differ from that before.
+        let every: Vec<TemplateId> = self.defined.iter().collect();
+        let found = cycles(&every, |id| self.parent(id).map(|(parent, _)| parent));
+        self.cycles = found.into_iter().collect();
     }
 
     /// Replaces the texts of a loader, and returns the templates that the batch mentions, each once.

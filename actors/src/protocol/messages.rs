@@ -270,6 +270,7 @@ impl RolledBack {
         match self {
             Self::Published(_) | Self::Unchanged(_) => None,
             Self::NotKept(not_kept) => Some(not_kept.to_string()),
+            Self::AlreadyServed(version) => Some(format!("version {version} is served already")),
             Self::Conflict(conflict) => Some(conflict.to_string()),
             Self::Refused(reason) => Some(reason.clone()),
         }

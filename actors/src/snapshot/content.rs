@@ -38,6 +38,8 @@ pub(crate) struct Content {
     pub(crate) faults: Faults,
     /// The newest texts that are not in `view`.
     pub(crate) broken: BrokenTexts,
+    /// The entries that break their contract.
+    pub(crate) violating: IdSet,
     sum: DigestSum,
     len: usize,
 }
@@ -51,6 +53,8 @@ pub(crate) struct NewestTexts {
     pub(crate) faults: Faults,
     /// The newest texts that did not compile.
     pub(crate) broken: BrokenTexts,
+    /// The entries that break their contract.
+    pub(crate) violating: IdSet,
     /// The number of templates.
     pub(crate) len: usize,
 }
@@ -113,6 +117,7 @@ impl Content {
             stale: StaleSet::restored(&newest.bad, stale),
             faults: newest.faults.clone(),
             broken: newest.broken.clone(),
+            violating: newest.violating.clone(),
             sum: DigestSum::default(),
             len: newest.len,
         };
@@ -135,6 +140,7 @@ impl Content {
             stale: self.stale.next(&newest.bad, &self.view, since),
             faults: newest.faults.clone(),
             broken: newest.broken.clone(),
+            violating: newest.violating.clone(),
             sum: self.sum,
             len: newest.len,
         };

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use hotplate_actors::Limits;
-use hotplate_actors::dialect::{Dialect, tiny::Tiny};
+use hotplate_actors::dialect::{Dialect, jinja::Jinja, tiny::Tiny};
 use hotplate_benches::engines::version_of;
 use hotplate_benches::measure::{Samples, Subject, interleaved, nanoseconds, rounds};
 use hotplate_benches::table;
@@ -27,6 +27,9 @@ fn main() {
                 registry.add_template("a", &tiny).expect("it compiles");
                 registry
             }),
+            Subject::new("hotplate jinja", || {
+                Jinja.compile(&jinja, &limits).expect("it compiles")
+            }),
             Subject::new("minijinja", || {
                 let mut environment = Environment::new();
                 environment.add_template("a.html", &jinja).expect("it compiles");
@@ -38,11 +41,8 @@ fn main() {
                 tera
             }),
         ];
-        let [hotplate, tinytemplate, minijinja, tera] = interleaved(&mut subjects, rounds(101))
-            .try_into()
-            .ok()
-            .expect("as many as subjects");
-        show(title, [hotplate, tinytemplate, minijinja, tera]);
+        let samples = interleaved(&mut subjects, rounds(101));
+        show(title, samples.try_into().ok().expect("as many as subjects"));
     }
 
     let texts = |pattern: &'static str| -> Vec<_> {
@@ -52,7 +52,7 @@ fn main() {
             .collect()
     };
     let (tiny, jinja) = (texts(TINY), texts(JINJA));
-    let mut samples = [const { Samples(Vec::new()) }; 4];
+    let mut samples = [const { Samples(Vec::new()) }; 5];
     for _ in 0..rounds(101).div_ceil(10) {
         let mut time = |at: usize, run: &dyn Fn()| {
             let start = Instant::now();
@@ -70,12 +70,16 @@ fn main() {
             }
         });
         time(2, &|| {
+            let units: Vec<_> = jinja.iter().map(|(_, text)| Jinja.compile(text, &limits)).collect();
+            assert!(units.iter().all(Result::is_ok));
+        });
+        time(3, &|| {
             let mut environment = Environment::new();
             for (name, text) in &jinja {
                 environment.add_template(name, text).expect("it compiles");
             }
         });
-        time(3, &|| {
+        time(4, &|| {
             let mut tera = Tera::default();
             let texts = jinja.iter().map(|(name, text)| (name.as_str(), text.as_str()));
             tera.add_raw_templates(texts).expect("they compile");
@@ -84,8 +88,8 @@ fn main() {
     show("10,000 templates of 2 KB, one thread", samples);
 }
 
-/// Prints a table of hotplate, tinytemplate, minijinja and tera, in this order.
-fn show(title: &str, samples: [Samples; 4]) {
+/// Prints a table of hotplate's `tiny`, tinytemplate, hotplate's `jinja`, minijinja and tera, in this order.
+fn show(title: &str, samples: [Samples; 5]) {
     let base = &samples[1];
     let own = samples[0].minus(base);
     let named = |name: &str, package: &str| format!("{name} {}", version_of(package));
@@ -93,8 +97,9 @@ fn show(title: &str, samples: [Samples; 4]) {
         (named("hotplate", "hotplate-actors"), &samples[0]),
         ("hotplate without its judge".to_owned(), &own),
         (named("tinytemplate, which is the judge,", "tinytemplate"), base),
-        (named("minijinja", "minijinja"), &samples[2]),
-        (named("tera", "tera"), &samples[3]),
+        (named("hotplate jinja", "hotplate-actors"), &samples[2]),
+        (named("minijinja", "minijinja"), &samples[3]),
+        (named("tera", "tera"), &samples[4]),
     ];
     let rows: Vec<_> = rows
         .into_iter()

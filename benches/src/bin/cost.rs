@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use hotplate_actors::dialect::{Dialect, Formatters, tiny::Tiny};
+use hotplate_actors::dialect::{Dialect, Formatters, jinja::Jinja, tiny::Tiny};
 use hotplate_actors::graph::companions::Companions;
 use hotplate_actors::graph::plan::Graph;
 use hotplate_actors::loader::MemoryLoader;
@@ -13,6 +13,7 @@ use hotplate_actors::registry::state::RegistryState;
 use hotplate_actors::version::{LoaderId, Revision};
 use hotplate_actors::{Digest, Hotplate, Limits, TemplateKey, TemplateName};
 use hotplate_benches::allocations::{Weighing, live_bytes};
+use hotplate_benches::engines::hotplate::{Language, builder};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
 
@@ -25,7 +26,13 @@ const KEPT: usize = 100;
 
 fn main() {
     let sizes = [100, 1_000, 10_000, 100_000];
-    let rows: Vec<_> = sizes.into_iter().map(changes).collect();
+    let in_both = |sizes: &[usize], row: fn(usize, (Language, &str)) -> Vec<String>| -> Vec<_> {
+        let rows = sizes
+            .iter()
+            .flat_map(|size| Language::ALL.map(|language| row(*size, language)));
+        rows.collect()
+    };
+    let rows = in_both(&sizes, changes);
     println!("### Processor time of a change, once it is compiled\n");
     let columns = [
         "templates",
@@ -38,11 +45,11 @@ fn main() {
     table::print(&columns, &rows);
 
     println!("### Bytes of each kept version with one changed template\n");
-    let rows: Vec<_> = [100, 10_000].into_iter().map(memory).collect();
+    let rows = in_both(&[100, 10_000], memory);
     table::print(&["templates", "read side", "with the Registry's history"], &rows);
 
     println!("### Start from memory, templates of 2 KB\n");
-    let rows: Vec<_> = sizes[..3].iter().map(|templates| start(*templates)).collect();
+    let rows = in_both(&sizes[..3], start);
     table::print(&["templates", "median", "per template"], &rows);
 }
 
@@ -52,10 +59,11 @@ struct Site {
     state: RegistryState,
     limits: Limits,
     number: u64,
+    language: Language,
 }
 
 impl Site {
-    fn new(templates: usize, history_versions: usize) -> Self {
+    fn new(templates: usize, history_versions: usize, language: Language) -> Self {
         let mut site = Self {
             graph: Graph::new(&Formatters::default(), Companions::default()),
             state: RegistryState::new(),
@@ -64,8 +72,9 @@ impl Site {
                 ..Limits::default()
             },
             number: 0,
+            language,
         };
-        let pages = (0..templates).map(|number| (name(number), page(number)));
+        let pages = (0..templates).map(|number| (name(number), page(number, language)));
         let texts: Vec<_> = pages.chain([(PARTIAL.to_owned(), "partial".to_owned())]).collect();
         site.change(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())));
         site
@@ -97,9 +106,16 @@ impl Site {
         (nanoseconds(planned - start), nanoseconds(published - planned))
     }
 
+    fn dialect(&self) -> &'static dyn Dialect {
+        match self.language {
+            Language::Tiny => &Tiny,
+            Language::Jinja => &Jinja,
+        }
+    }
+
     fn compiled(&self, name: &str, text: &str) -> (TemplateKey, CompiledText) {
         let digest = Digest::of(text.as_bytes());
-        let compiled = match Tiny.compile(text, &self.limits) {
+        let compiled = match self.dialect().compile(text, &self.limits) {
             Ok(unit) => CompiledText::Unit { digest, unit },
             Err(diagnostics) => CompiledText::Broken {
                 digest: Some(digest),
@@ -111,8 +127,8 @@ impl Site {
     }
 }
 
-fn changes(templates: usize) -> Vec<String> {
-    let mut site = Site::new(templates, 32);
+fn changes(templates: usize, (language, called): (Language, &str)) -> Vec<String> {
+    let mut site = Site::new(templates, 32, language);
     let (mut planned, mut published, mut both) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds(201) {
         let (plan, publish) = site.change([(PARTIAL, format!("partial {round}").as_str())]);
@@ -122,14 +138,14 @@ fn changes(templates: usize) -> Vec<String> {
     }
     let (mut broken, mut repaired) = (Vec::new(), Vec::new());
     for round in 0..rounds(201).div_ceil(40) {
-        let (plan, publish) = site.change([(PARTIAL, "{{ if }}")]);
+        let (plan, publish) = site.change([(PARTIAL, "{{ if }} {% if %}")]);
         broken.push(plan + publish);
         let (plan, publish) = site.change([(PARTIAL, format!("again {round}").as_str())]);
         repaired.push(plan + publish);
     }
     let median = |samples| table::time(Samples(samples).median());
     vec![
-        templates.to_string(),
+        format!("{templates} in `{called}`"),
         median(planned),
         median(published),
         table::time(Samples(both).quantile(0.99)),
@@ -138,10 +154,10 @@ fn changes(templates: usize) -> Vec<String> {
     ]
 }
 
-fn memory(templates: usize) -> Vec<String> {
+fn memory(templates: usize, (language, called): (Language, &str)) -> Vec<String> {
     let entry = name(templates / 2);
     let bytes = |history_versions: usize, hold: bool| {
-        let mut site = Site::new(templates, history_versions);
+        let mut site = Site::new(templates, history_versions, language);
         let texts: Vec<String> = (0..KEPT).map(|version| format!("version {version}")).collect();
         // The first changes allocate memory once, which is not part of the cost of a version.
         site.change([(entry.as_str(), "one")]);
@@ -158,20 +174,20 @@ fn memory(templates: usize) -> Vec<String> {
     };
     let kilobytes = |bytes: f64| format!("{:.1} KB", bytes / 1e3);
     vec![
-        templates.to_string(),
+        format!("{templates} in `{called}`"),
         kilobytes(bytes(0, true)),
         kilobytes(bytes(KEPT + 8, false)),
     ]
 }
 
-fn start(templates: usize) -> Vec<String> {
+fn start(templates: usize, (language, called): (Language, &str)) -> Vec<String> {
     let times = (0..rounds(201).div_ceil(40)).map(|_| {
         let (loader, memory) = MemoryLoader::new();
-        let pages = (0..templates).map(|number| (name(number), page(number)));
+        let pages = (0..templates).map(|number| (name(number), page(number, language)));
         let texts = pages.chain([(PARTIAL.to_owned(), "partial".to_owned())]);
         memory.edit(texts.map(|(name, text)| (TemplateName::new(&name).expect("a name"), Some(text))));
         let start = Instant::now();
-        let hotplate = Hotplate::builder()
+        let hotplate = builder(language)
             .loader(loader)
             .watch(false)
             .start()
@@ -182,7 +198,7 @@ fn start(templates: usize) -> Vec<String> {
     });
     let median = Samples(times.collect()).median();
     vec![
-        templates.to_string(),
+        format!("{templates} in `{called}`"),
         table::time(median),
         table::time(median / templates as f64),
     ]
@@ -193,10 +209,14 @@ fn name(number: usize) -> String {
 }
 
 /// Creates a template of 2 KB.
-fn page(number: usize) -> String {
-    let mut text = format!("<p>{number}</p>{{{{ call {PARTIAL} with title }}}}\n");
+fn page(number: usize, language: Language) -> String {
+    let (call, title) = match language {
+        Language::Tiny => (format!("{{{{ call {PARTIAL} with title }}}}"), "{title}"),
+        Language::Jinja => (format!("{{% include '{PARTIAL}' %}}"), "{{ title }}"),
+    };
+    let mut text = format!("<p>{number}</p>{call}\n");
     while text.len() < 2_000 {
-        text.push_str("<p>{title} and what else there is to say about it</p>\n");
+        text.push_str(&format!("<p>{title} and what else there is to say about it</p>\n"));
     }
     text
 }

@@ -192,7 +192,10 @@ fn load(port: u16, connections: usize) -> f64 {
     match wrk {
         Ok(ran) if ran.status.success() => {
             let stdout = String::from_utf8_lossy(&ran.stdout);
-            let line = stdout.lines().find(|line| line.contains(" requests in ")).expect("a sum");
+            let line = stdout
+                .lines()
+                .find(|line| line.contains(" requests in "))
+                .expect("a sum");
             line.split_whitespace()
                 .next()
                 .and_then(|sum| sum.parse().ok())

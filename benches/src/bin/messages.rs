@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 const NAME: &str = "page.html";
 
 fn main() {
-    let hotplate = hotplate::start();
+    let hotplate = hotplate::start(hotplate::Language::Tiny);
     actix::System::new().block_on(compare(&hotplate, "an arbiter", actix::spawn));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

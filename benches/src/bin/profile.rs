@@ -1,8 +1,8 @@
-//! Repeats one render or one compilation, for a profiler: `profile page askama 1000` renders, `profile compile hotplate 1000` and
-//! `profile compile tinytemplate 1000` compile a template of 2 KB.
+//! Repeats one render or one compilation, for a profiler: `profile page askama 1000` renders, `profile compile hotplate 1000`, and the same
+//! with `tinytemplate`, `jinja` or `minijinja`, compile a template of 2 KB.
 
 use hotplate_actors::Limits;
-use hotplate_actors::dialect::{Dialect, tiny::Tiny};
+use hotplate_actors::dialect::{Dialect, jinja::Jinja, tiny::Tiny};
 use hotplate_benches::data::Workload;
 use hotplate_benches::engines::ENGINES;
 use tinytemplate::TinyTemplate;
@@ -16,7 +16,15 @@ fn main() {
         let text = include_str!("../../templates/tiny/_row.html").repeat(4);
         let judge = || _ = std::hint::black_box(TinyTemplate::new()).add_template("a", &text);
         let own = || _ = std::hint::black_box(Tiny.compile(&text, &Limits::default()));
-        return (0..times).for_each(|_| if engine == "tinytemplate" { judge() } else { own() });
+        let text = include_str!("../../templates/jinja/_row.html").repeat(4);
+        let jinja = || _ = std::hint::black_box(Jinja.compile(&text, &Limits::default()));
+        let minijinja = || _ = std::hint::black_box(minijinja::Environment::empty()).add_template("a", &text);
+        return (0..times).for_each(|_| match engine.as_str() {
+            "tinytemplate" => judge(),
+            "jinja" => jinja(),
+            "minijinja" => minijinja(),
+            _ => own(),
+        });
     }
     let workloads = Workload::all();
     let workload = workloads

@@ -7,9 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hotplate_actors::loader::{MemoryHandle, MemoryLoader};
-use hotplate_actors::{Hotplate, TemplateHandle, TemplateName};
+use hotplate_actors::{TemplateHandle, TemplateName};
 use hotplate_benches::data::{Page, page};
-use hotplate_benches::engines::hotplate::texts;
+use hotplate_benches::engines::hotplate::{Language, builder, texts};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
 
@@ -21,25 +21,31 @@ const EVERY: Duration = Duration::from_millis(10);
 const PARTIAL: &str = "_row.html";
 
 fn main() {
+    for (language, called) in Language::ALL {
+        measure(language, called);
+    }
+}
+
+fn measure(language: Language, called: &str) {
     let (loader, memory) = MemoryLoader::new();
     let others = (0..OTHERS).map(|number| (name(&format!("other/{number}.html")), Some(format!("text {number}"))));
     memory.edit(others);
-    memory.edit(texts().map(|(of, text)| (name(of), Some(text))));
-    let hotplate = Hotplate::builder().loader(loader).start().expect("it starts");
+    memory.edit(texts(language).map(|(of, text)| (name(of), Some(text))));
+    let hotplate = builder(language).loader(loader).start().expect("it starts");
     let (template, data) = (hotplate.handle("page.html"), page(50));
     let mut samples = [const { Vec::new() }; 2];
     let before = hotplate.snapshot().version();
     let mut edits = 0;
     let mut edit = || {
         edits += 1;
-        publish(&memory, edits);
+        publish(&memory, language, edits);
     };
     for _ in 0..rounds(21) {
         samples[0].push(round(&template, &data, || ()));
         samples[1].push(round(&template, &data, &mut edit));
     }
     let published = hotplate.snapshot().version().number() - before.number();
-    println!("### Renders of the page by one thread ({published} versions were published)\n");
+    println!("### Renders of the page in `{called}` by one thread ({published} versions were published)\n");
     let row = |(at, what): (usize, &str)| {
         let all = |share| Samples(samples[at].iter().map(|round| round.quantile(share)).collect());
         let calm = Samples(samples[0].iter().map(|round| round.quantile(0.99)).collect());
@@ -87,14 +93,14 @@ fn round(template: &TemplateHandle, data: &Page, mut meanwhile: impl FnMut()) ->
     })
 }
 
-fn publish(memory: &MemoryHandle, number: usize) {
+fn publish(memory: &MemoryHandle, language: Language, number: usize) {
     if number.is_multiple_of(2) {
         return memory.set(
             name(&format!("other/{}.html", number * 7919 % OTHERS)),
             format!("version {number}"),
         );
     }
-    let texts = texts();
+    let texts = texts(language);
     let (_, row) = texts
         .iter()
         .find(|(name, _)| *name == PARTIAL)

@@ -1,12 +1,13 @@
 //! Measures the time from an edit (a file renamed over a template) to the first render with the new text, in directories of 100, 1,000 and
-//! 10,000 templates of 2 KB that call one partial; the environment variable `SIZES` sets other sizes. It also measures the start from these
-//! directories. Prints Markdown.
+//! 10,000 templates of 2 KB that call one partial, in both languages; the environment variable `SIZES` sets other sizes. It also measures
+//! the start from these directories. Prints Markdown.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use hotplate_actors::{Event, Hotplate, Subscription, TemplateHandle};
+use hotplate_actors::{Event, Subscription, TemplateHandle};
+use hotplate_benches::engines::hotplate::{Language, builder};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;
 use minijinja::Environment;
@@ -28,8 +29,11 @@ fn main() {
 }
 
 fn hotplate(directory: &Path, sizes: &[usize]) {
-    let site = |size: &usize| Site::start(directory.join(size.to_string()), *size);
-    let mut sites: Vec<Site> = sizes.iter().map(site).collect();
+    let kinds = sizes
+        .iter()
+        .flat_map(|size| Language::ALL.map(|(language, name)| (*size, language, name)));
+    let site = |(size, language, name)| Site::start(directory.join(format!("{name}-{size}")), size, (language, name));
+    let mut sites: Vec<Site> = kinds.map(site).collect();
     let outside = directory.join("aside");
     // The kinds of edits: the file that changes, and the path at which the new text is written before it is renamed.
     let edits = [
@@ -42,7 +46,7 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
         ),
     ];
     let none = || (Samples(Vec::new()), Samples(Vec::new()));
-    let mut samples: Vec<Vec<_>> = edits.iter().map(|_| sizes.iter().map(|_| none()).collect()).collect();
+    let mut samples: Vec<Vec<_>> = edits.iter().map(|_| sites.iter().map(|_| none()).collect()).collect();
     // The last kind runs separately: the removal of a hidden file causes a further full scan.
     for turns in [0..2, 2..3] {
         for round in 0..rounds(201) {
@@ -61,7 +65,7 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
         for (site, (seen, swapped)) in sites.iter().zip(samples) {
             let ratio = seen.ratio_to(&samples[0].0);
             rows.push(vec![
-                format!("{what}, {} templates", site.templates),
+                format!("{what}, {} templates in `{}`", site.templates, site.language.1),
                 table::time(seen.median()),
                 table::time(seen.quantile(0.99)),
                 table::time(swapped.median()),
@@ -76,14 +80,15 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
         "median",
         "99th percentile",
         "inside the engine",
-        "ratio to the first size",
+        "ratio to the first row of its kind",
         "interquartile range",
     ];
     table::print(&columns, &rows);
     let started = sites.iter().map(|site| {
         let times = [site.started, site.compiled].map(table::time);
         let ratio = format!("**{:.2}**", site.started / site.compiled);
-        [vec![site.templates.to_string()], times.to_vec(), vec![ratio]].concat()
+        let templates = format!("{} in `{}`", site.templates, site.language.1);
+        [vec![templates], times.to_vec(), vec![ratio]].concat()
     });
     println!("### Start from files of 2 KB\n");
     let header = [
@@ -198,6 +203,7 @@ fn write_site(directory: &Path, templates: usize, page: fn(&str) -> String) {
 /// A directory of templates and its engine.
 struct Site {
     templates: usize,
+    language: (Language, &'static str),
     /// Time from the files to the first version, in nanoseconds.
     started: f64,
     compiled: f64,
@@ -226,14 +232,15 @@ struct Edit {
 }
 
 impl Site {
-    fn start(directory: PathBuf, templates: usize) -> Self {
-        write_site(&directory, templates, page);
+    fn start(directory: PathBuf, templates: usize, language: (Language, &'static str)) -> Self {
+        write_site(&directory, templates, page_in(language.0));
         let compiled = compiled(templates);
         let start = Instant::now();
-        let hotplate = Hotplate::builder().root(&directory).start().expect("it starts");
+        let hotplate = builder(language.0).root(&directory).start().expect("it starts");
         let started = nanoseconds(start.elapsed());
         Self {
             templates,
+            language,
             started,
             compiled,
             directory,
@@ -246,7 +253,7 @@ impl Site {
         let text = if file == PARTIAL {
             marker.to_owned()
         } else {
-            page(marker)
+            page_in(self.language.0)(marker)
         };
         let aside = self.directory.join(aside);
         fs::write(&aside, text).expect("a file");
@@ -273,6 +280,14 @@ impl Site {
 #[derive(serde::Serialize)]
 struct Context {
     title: &'static str,
+}
+
+/// Returns the function that creates a template in a language.
+fn page_in(language: Language) -> fn(&str) -> String {
+    match language {
+        Language::Tiny => page,
+        Language::Jinja => jinja,
+    }
 }
 
 /// Creates a template of 2 KB.

@@ -13,8 +13,8 @@ use super::extension::Extensions;
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, NameUse, Operation, Parameter, Program,
-    Shape, Target, TemplateUse,
+    Action, Between, Block, Code, Constant, Imported, Instruction, Key, Lookup, Loop, LoopField, MacroDefinition,
+    NO_KEY, NO_REGISTER, Operation, Parameter, Path, Program, Shape, Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use crate::diagnostic::Diagnostic;
@@ -22,7 +22,7 @@ use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::{Call, CallKind, FormatterUse, Missing};
 use crate::limits::Limits;
 use crate::value::KeyWords;
-use names::{Names, Scope};
+use names::{Names, Registers, Scope};
 
 /// The largest number of names that macros take for macros inside of them.
 const PASSED_ON_MAX: usize = 500_000;
@@ -42,13 +42,14 @@ pub(super) fn compile(
     compiler.body(&template.body);
     compiler.flush();
     let top = compiler.here();
+    let registers = compiler.end_body(0);
     compiler.pending();
     if !compiler.faults.is_empty() {
         compiler.faults.sort_by_key(|fault| fault.at().start);
         let faults = compiler.faults.into_iter().take(limits.source_diagnostics.max(1));
         return Err(faults.map(|fault| fault.diagnostic(text)).collect());
     }
-    Ok(compiler.finish(top, Arc::clone(extensions)))
+    Ok(compiler.finish(top, registers, Arc::clone(extensions)))
 }
 
 /// The compiler of one text.
@@ -64,7 +65,7 @@ struct Compiler<'t, 'a> {
     code: Vec<Instruction>,
     places: Vec<ByteRange>,
     keys: Vec<Key>,
-    names: Vec<NameUse>,
+    paths: Vec<Path>,
     constants: Vec<Constant>,
     shapes: Vec<Shape>,
     targets: Vec<Target>,
@@ -81,6 +82,7 @@ struct Compiler<'t, 'a> {
     formatters: Vec<FormatterUse>,
     /// The open scopes of the body that is being compiled.
     scopes: Vec<Scope<'t>>,
+    registers: Registers<'t>,
     /// The kind of that body.
     within: Within,
     /// The loops around this place, each with the number of scopes and of changes of the escaping inside of it.
@@ -96,11 +98,26 @@ struct Compiler<'t, 'a> {
     faults: Vec<Fault>,
 }
 
+/// The expression that a loop goes over.
+enum Iterable {
+    Path(u32),
+    Code(Code),
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Within {
     Template,
     Block,
     Macro(u32),
+}
+
+/// A shortcut to the value of a path.
+enum Shortcut {
+    None,
+    /// A register and the key of an attribute of its value, or [`NO_KEY`].
+    Quick(u16, u32),
+    /// A field of the variable `loop`, so many scopes around.
+    LoopField(u16, LoopField),
 }
 
 /// A loop whose body is being compiled.
@@ -148,7 +165,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             code: Vec::new(),
             places: Vec::new(),
             keys: Vec::new(),
-            names: Vec::new(),
+            paths: Vec::new(),
             constants: Vec::new(),
             shapes: Vec::new(),
             targets: Vec::new(),
@@ -162,6 +179,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             extends: None,
             formatters: Vec::new(),
             scopes: Vec::new(),
+            registers: Registers::default(),
             within: Within::Template,
             open_loops: Vec::new(),
             later: VecDeque::new(),
@@ -173,7 +191,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
     }
 
-    fn finish(mut self, top: u32, extensions: Arc<Extensions>) -> JinjaUnit {
+    fn finish(mut self, top: u32, registers: u16, extensions: Arc<Extensions>) -> JinjaUnit {
         self.passed_on.sort_by_key(|(index, _)| *index);
         for names in self.passed_on.chunk_by(|one, other| one.0 == other.0) {
             let index = names.first().map_or(0, |(index, _)| *index as usize);
@@ -183,12 +201,14 @@ impl<'t, 'a> Compiler<'t, 'a> {
             }
         }
         let program = Program {
+            is_leaf: is_leaf(&self.operations, &self.code),
             operations: self.operations.into(),
             top,
+            registers,
             code: self.code.into(),
             places: self.places.into(),
             keys: self.keys.into(),
-            names: self.names.into(),
+            paths: self.paths.into(),
             constants: self.constants.into(),
             shapes: self.shapes.into(),
             targets: self.targets.into(),
@@ -221,11 +241,13 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 Later::Block { index, body } => {
                     self.within = Within::Block;
                     self.scopes = vec![Scope::default()];
+                    let loops = self.loops.len();
                     self.body(body);
                     self.flush();
                     let end = self.here();
+                    let registers = self.end_body(loops);
                     if let Some(block) = self.blocks.get_mut(index) {
-                        (block.start, block.end) = (start, end);
+                        (block.start, block.end, block.registers) = (start, end, registers);
                     }
                 }
                 Later::Macro {
@@ -240,6 +262,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
     fn macro_body(&mut self, index: usize, definition: &'a ast::Macro<'t>, around: Option<u32>) {
         self.within = Within::Macro(index as u32);
         self.scopes = vec![Scope::default()];
+        let loops = self.loops.len();
         self.free = Names::default();
         self.uses_caller = false;
         let mut parameters = Vec::with_capacity(definition.parameters.len());
@@ -277,13 +300,23 @@ impl<'t, 'a> Compiler<'t, 'a> {
             outer = self.later_parent(at);
         }
         let caller = self.uses_caller;
+        let registers = self.end_body(loops);
         if let Some(compiled) = self.macros.get_mut(index) {
             compiled.parameters = parameters.into();
-            (compiled.start, compiled.end) = (start, end);
+            (compiled.start, compiled.end, compiled.registers) = (start, end, registers);
             compiled.free = free.into();
             compiled.caller = caller;
             compiled.around = around;
         }
+    }
+
+    /// Ends a body, which has the loops from an index on, and returns the number of its registers.
+    fn end_body(&mut self, loops: usize) -> u16 {
+        let registers = std::mem::take(&mut self.registers).count;
+        for each in self.loops.iter_mut().skip(loops) {
+            each.registers = registers;
+        }
+        registers
     }
 
     /// Returns the macro around a macro.
@@ -333,7 +366,14 @@ impl<'t, 'a> Compiler<'t, 'a> {
     fn patch(&mut self, at: usize) {
         let here = self.here();
         let act = self.operations.get_mut(at).map(|operation| &mut operation.act);
-        if let Some(Action::Unless { to, .. } | Action::Jump(to)) = act {
+        if let Some(
+            Action::Unless { to, .. }
+            | Action::UnlessPath { to, .. }
+            | Action::UnlessQuick { to, .. }
+            | Action::UnlessLoopField { to, .. }
+            | Action::Jump(to),
+        ) = act
+        {
             *to = here;
         }
     }
@@ -388,6 +428,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
                     required: block.required,
                     start: 0,
                     end: 0,
+                    registers: 0,
                     place: block.name.at,
                 });
             }
@@ -453,6 +494,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
 
     /// Registers a macro, whose body is compiled later.
     fn macro_definition(&mut self, definition: &'a ast::Macro<'t>) -> u32 {
+        self.share();
         let index = self.macros.len();
         let around = match self.within {
             Within::Macro(around) => Some(around),
@@ -467,6 +509,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             parameters: Box::default(),
             start: 0,
             end: 0,
+            registers: 0,
             free: Box::default(),
             caller: false,
             around,
@@ -490,7 +533,15 @@ impl<'t, 'a> Compiler<'t, 'a> {
             return;
         }
         let act = match self.path(value) {
-            Some(path) => Action::Path(path),
+            Some(path) => match self.shortcut(path) {
+                Shortcut::Quick(register, attribute) => Action::Quick {
+                    register,
+                    attribute,
+                    path,
+                },
+                Shortcut::LoopField(up, field) => Action::LoopField { up, field, path },
+                Shortcut::None => Action::Path(path),
+            },
             None => Action::Output(self.expression(value)),
         };
         self.push(act);
@@ -500,8 +551,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.conditional(1);
         let mut ends = Vec::new();
         for (at, branch) in branches.iter().enumerate() {
-            let condition = self.expression(&branch.condition);
-            let test = self.push(Action::Unless { condition, to: 0 });
+            let test = self.unless(&branch.condition);
             self.body(&branch.body);
             if at + 1 < branches.len() || !otherwise.is_empty() {
                 ends.push(self.push(Action::Jump(0)));
@@ -514,6 +564,56 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.flush();
         ends.into_iter().for_each(|end| self.patch(end));
         self.conditional(-1);
+    }
+
+    /// Returns the shortcut to the value of a path.
+    fn shortcut(&self, path: u32) -> Shortcut {
+        let Some(path) = self.paths.get(path as usize) else {
+            return Shortcut::None;
+        };
+        let attribute = path.name + 1;
+        let of_loop = || self.keys.get(attribute as usize).and_then(|key| key.of_loop);
+        match (path.lookup, path.attributes) {
+            (Lookup::Register(register), 0) => Shortcut::Quick(register, NO_KEY),
+            (Lookup::Register(register), 1) => Shortcut::Quick(register, attribute),
+            (Lookup::Slot { up, slot: 0 }, 1) => match of_loop() {
+                Some(field) => Shortcut::LoopField(up, field),
+                None => Shortcut::None,
+            },
+            _ => Shortcut::None,
+        }
+    }
+
+    /// Compiles a jump that is taken unless a condition holds.
+    fn unless(&mut self, condition: &'a Expr<'t>) -> usize {
+        let (plain, negated) = match &condition.kind {
+            ExprKind::Not(operand) => (&**operand, true),
+            _ => (condition, false),
+        };
+        let act = match self.path(plain) {
+            Some(path) => match self.shortcut(path) {
+                Shortcut::Quick(register, attribute) => Action::UnlessQuick {
+                    register,
+                    attribute,
+                    path,
+                    to: 0,
+                    negated,
+                },
+                Shortcut::LoopField(up, field) => Action::UnlessLoopField {
+                    up,
+                    field,
+                    path,
+                    to: 0,
+                    negated,
+                },
+                Shortcut::None => Action::UnlessPath { path, to: 0, negated },
+            },
+            None => Action::Unless {
+                condition: self.expression(condition),
+                to: 0,
+            },
+        };
+        self.push(act)
     }
 
     fn with(&mut self, assignments: &'a [(ast::Target<'t>, Expr<'t>)], body: &'a Body<'t>) {
@@ -532,7 +632,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
     }
 
     fn for_loop(&mut self, each: &'a ast::For<'t>) {
-        let iterable = self.expression(&each.iterable);
+        let iterable = match self.path(&each.iterable) {
+            Some(path) => Iterable::Path(path),
+            None => Iterable::Code(self.expression(&each.iterable)),
+        };
         let condition = each.condition.as_ref().map(|condition| {
             self.scopes.push(Scope::default());
             self.target(&each.target);
@@ -544,6 +647,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.loops.push(Loop {
             target: 0,
             single: None,
+            register: NO_REGISTER,
+            prints: false,
+            between: None,
+            registers: 0,
             condition,
             recursive: each.recursive,
             body: 0,
@@ -552,9 +659,29 @@ impl<'t, 'a> Compiler<'t, 'a> {
             end: 0,
             place: each.iterable.at,
         });
-        self.push(Action::For { iterable, index });
+        let act = match iterable {
+            Iterable::Code(iterable) => Action::For { iterable, index },
+            Iterable::Path(path) => match self.shortcut(path) {
+                Shortcut::Quick(register, attribute) => Action::ForQuick {
+                    register,
+                    attribute,
+                    path,
+                    index,
+                },
+                _ => Action::For {
+                    iterable: self.path_code(path, each.iterable.at),
+                    index,
+                },
+            },
+        };
+        self.push(act);
         self.scopes.push(Scope::of_loop(each.recursive));
         let target = self.target(&each.target);
+        let single = self.single_name(target);
+        let register = match single {
+            Some(_) => self.item_register(),
+            None => NO_REGISTER,
+        };
         let body = self.here();
         self.open_loops.push(OpenLoop {
             index,
@@ -568,8 +695,22 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
         let next = self.here();
         continues.into_iter().for_each(|jump| self.patch(jump));
-        self.push(Action::Next { index });
+        let body_of = self.operations.get(body as usize..next as usize).unwrap_or_default();
+        let prints_item =
+            |operation: &Operation| matches!(operation.act, Action::Quick { register: of, .. } if of == register);
+        let prints = condition.is_none() && register != NO_REGISTER && body_of.iter().all(prints_item);
+        let grows = self.scopes.last().is_none_or(|scope| scope.grows);
+        self.push(Action::Next {
+            index,
+            body,
+            register,
+            grows,
+        });
         self.scopes.pop();
+        let between = match self.operations.get(body as usize..=next as usize) {
+            Some([print, next]) if prints => self.between(next.lead, print.lead),
+            _ => None,
+        };
         let jump = (!each.otherwise.is_empty()).then(|| self.push(Action::Jump(0)));
         let otherwise = self.here();
         self.conditional(1);
@@ -580,18 +721,38 @@ impl<'t, 'a> Compiler<'t, 'a> {
             self.patch(jump);
         }
         let end = self.here();
-        let single = match self.targets.get(target as usize) {
-            Some(Target::Name(key)) => Some(*key),
-            _ => None,
-        };
         if let Some(compiled) = self.loops.get_mut(index as usize) {
             compiled.target = target;
             compiled.single = single;
+            compiled.register = register;
+            compiled.prints = prints;
+            compiled.between = between;
             compiled.body = body;
             compiled.next = next;
             compiled.otherwise = otherwise;
             compiled.end = end;
         }
+    }
+
+    /// Returns two parts of the text, one behind the other, if they are short.
+    fn between(&self, first: (u32, u32), second: (u32, u32)) -> Option<Between> {
+        let part = |(start, length): (u32, u32)| self.text.as_bytes().get(start as usize..(start + length) as usize);
+        let both = [part(first)?, part(second)?].concat();
+        let mut block = [0; BLOCK_BYTES];
+        block.get_mut(..both.len())?.copy_from_slice(&both);
+        Some(Between {
+            block,
+            length: small(both.len()),
+        })
+    }
+
+    /// Returns the key of the target of a loop that is a single name. It has its place behind the variable `loop`, unless it replaces that.
+    fn single_name(&self, target: u32) -> Option<u32> {
+        let Some(Target::Name(key)) = self.targets.get(target as usize) else {
+            return None;
+        };
+        let range = self.keys.get(*key as usize)?.range();
+        (self.text.get(range) != Some("loop")).then_some(*key)
     }
 
     /// Compiles `break` or `continue`: closes what is open inside of the loop, and jumps.
@@ -638,8 +799,17 @@ impl<'t, 'a> Compiler<'t, 'a> {
             length: small(range.len()),
             words,
             hint: AtomicU32::new(0),
+            of_loop: None,
         });
         small(self.keys.len() - 1)
+    }
+
+    /// Notes the meaning that a key has as an attribute of a loop.
+    fn key_of_loop(&mut self, key: u32) {
+        if let Some(key) = self.keys.get_mut(key as usize) {
+            let name = self.source.get(key.range()).unwrap_or_default();
+            key.of_loop = LoopField::named(name);
+        }
     }
 
     /// Adds a name that does not stand in the text as it is.
@@ -650,6 +820,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             length,
             words: KeyWords::of(name.as_bytes()),
             hint: AtomicU32::new(0),
+            of_loop: None,
         });
         small(self.keys.len() - 1)
     }
@@ -660,6 +831,41 @@ impl<'t, 'a> Compiler<'t, 'a> {
         self.text.push_str(text);
         (start, small(text.len()))
     }
+}
+
+/// Returns true if a program sets nothing, calls nothing and has no blocks.
+fn is_leaf(operations: &[Operation], code: &[Instruction]) -> bool {
+    let is_plain = |operation: &Operation| {
+        matches!(
+            operation.act,
+            Action::None
+                | Action::Path(_)
+                | Action::Quick { .. }
+                | Action::LoopField { .. }
+                | Action::Output(_)
+                | Action::Unless { .. }
+                | Action::UnlessPath { .. }
+                | Action::UnlessQuick { .. }
+                | Action::UnlessLoopField { .. }
+                | Action::Jump(_)
+                | Action::For { .. }
+                | Action::ForQuick { .. }
+                | Action::Next { .. }
+                | Action::Break { .. }
+        )
+    };
+    let calls = |instruction: &Instruction| {
+        matches!(
+            instruction,
+            Instruction::CallName(..)
+                | Instruction::Call(_)
+                | Instruction::Method(..)
+                | Instruction::Super
+                | Instruction::Block(_)
+                | Instruction::Caller(_)
+        )
+    };
+    operations.iter().all(is_plain) && !code.iter().any(calls)
 }
 
 /// Converts a position in a text or in its program. The parser rejects longer texts.

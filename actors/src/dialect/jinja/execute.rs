@@ -17,17 +17,17 @@ use bumpalo::collections::Vec as BumpVec;
 use super::ast::ByteRange;
 use super::failure::{Failure, Outcome};
 use super::machine::Machine;
-use super::program::{Action, Code, Lookup, NameUse, Path, Target};
+use super::program::{Action, Code, Key, Lookup, LoopField, NO_KEY, NO_REGISTER, Operation, Path, Target};
 use super::scope::{LoopState, Variables};
 use super::space::Space;
 use super::unit::JinjaUnit;
-use super::value::print::{Escaped, display};
-use super::value::{Kind, Val};
+use super::value::print::{Escaped, display, prints_short};
+use super::value::{Found, Kind, Val};
 use crate::budget::Exceeded;
-use crate::dialect::body::short_block;
 use crate::dialect::escape::escape;
-use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
-use crate::value::{Arena, Value};
+use crate::dialect::print::{print_float, print_unsigned};
+use crate::dialect::{Closure, Escape, Frame, Member, Missing, RenderError};
+use crate::value::{Arena, Object, Value};
 
 /// The largest depth of runs inside of runs, however large [`Limits::call_depth`](crate::Limits) is: in a build without optimisation a level
 /// takes up to eight kilobytes of stack, so that all take half of the 2 MiB that a thread has.
@@ -106,6 +106,19 @@ struct Execution<'r> {
     /// The chains of templates that extend each other, one behind the other; the last one is that of the running template.
     chain: BumpVec<'r, UnitRef<'r>>,
     run: Run<'r>,
+    /// The last template that was included and changes nothing but the output: most includes of a loop are of one.
+    last_leaf: Option<Leaf<'r>>,
+}
+
+/// A template that was included by a use in another one, and changes nothing but the output.
+#[derive(Clone, Copy)]
+struct Leaf<'r> {
+    /// The template that includes it.
+    by: &'r Member,
+    /// The use there.
+    template: u32,
+    unit: UnitRef<'r>,
+    escape: Escape,
 }
 
 /// The state of the innermost template, block or macro, which is restored behind it.
@@ -118,7 +131,7 @@ struct Run<'r> {
     /// The beginning of its chain.
     chain: usize,
     /// The template that it extends, and the length of the output before that.
-    parent: Option<(UnitRef<'r>, usize)>,
+    parent: Option<&'r (UnitRef<'r>, usize)>,
     /// The name of the running block, and its place in the chain.
     block: Option<(&'r str, usize)>,
     /// The output is dropped, so blocks are not rendered.
@@ -162,14 +175,17 @@ impl<'r> Execution<'r> {
                 discards: false,
                 escape,
             },
+            last_leaf: None,
         }
     }
 
     /// Renders a template and those that it extends.
     fn template(&mut self, mut here: UnitRef<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
         loop {
+            let around = self.variables.open_registers(here.unit.program.registers);
             self.run(here, 0, here.unit.program.top, frame)?;
-            let Some((parent, length)) = self.run.parent.take() else {
+            self.variables.close_registers(around);
+            let Some(&(parent, length)) = self.run.parent.take() else {
                 return Ok(());
             };
             frame.body.truncate(length);
@@ -181,40 +197,259 @@ impl<'r> Execution<'r> {
     /// Runs operations from `start` to before `end`.
     fn run(&mut self, here: UnitRef<'r>, start: u32, end: u32, frame: &mut Frame<'_>) -> Outcome<()> {
         let unit = here.unit;
-        let text = unit.text.as_bytes();
-        let mut at = start;
-        while at < end
-            && let Some(operation) = unit.program.operations.get(at as usize)
-        {
-            let (lead, length) = operation.lead;
-            if let Err(exceeded) = frame.body.push_part(text, lead, length) {
-                let place = ByteRange {
-                    start: lead,
-                    end: lead + length,
-                };
-                return Err(self.placed(exceeded.into(), here, place));
-            }
-            at = match self.act(here, &operation.act, at, frame) {
-                Ok(next) => next,
-                Err(failure) => {
-                    let place = unit.place_of(&operation.act);
-                    return Err(self.placed(failure, here, place));
+        let operations = unit.program.operations.get(..end as usize).unwrap_or_default();
+        let mut at = start as usize;
+        while let Some(operation) = operations.get(at) {
+            self.push_lead(here, operation, frame)?;
+            // What most loops are made of is done here, so that its state stays in registers of the processor.
+            let done = match operation.act {
+                Action::None => {
+                    at += 1;
+                    continue;
                 }
+                Action::Jump(to) => {
+                    at = to as usize;
+                    continue;
+                }
+                Action::Quick {
+                    register, attribute, ..
+                } => {
+                    at += 1;
+                    self.step(frame)
+                        .and_then(|()| match self.quick(unit, register, attribute) {
+                            Some(value) => self.print_data(here, value, frame),
+                            None => self.print_slowly(here, &operation.act, frame),
+                        })
+                }
+                Action::UnlessQuick {
+                    register,
+                    attribute,
+                    to,
+                    negated,
+                    ..
+                } => match self
+                    .step(frame)
+                    .and_then(|()| match self.quick(unit, register, attribute) {
+                        Some(value) => Ok(is_true(value)),
+                        None => self.holds_slowly(here, &operation.act, frame),
+                    }) {
+                    Ok(is_true) => {
+                        at = if is_true == negated { to as usize } else { at + 1 };
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Action::LoopField { up, field, path } => {
+                    at += 1;
+                    self.print_loop_field(here, (up, field, path), frame)
+                }
+                Action::UnlessLoopField {
+                    up,
+                    field,
+                    path,
+                    to,
+                    negated,
+                } => match self.loop_field_holds(here, (up, field, path), frame) {
+                    Ok(is_true) => {
+                        at = if is_true == negated { to as usize } else { at + 1 };
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Action::Next {
+                    register, body, grows, ..
+                } if register != NO_REGISTER && (!grows || self.variables.keep_two()) => match self.step(frame) {
+                    Ok(()) => {
+                        at = if self.next_item(register) {
+                            body as usize
+                        } else {
+                            at + 1
+                        };
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Action::ForQuick {
+                    register,
+                    attribute,
+                    path,
+                    index,
+                } => match self.for_quick(here, (register, attribute, path), index, frame) {
+                    Ok(next) => {
+                        at = next as usize;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
+                Action::Include { template } => {
+                    at += 1;
+                    self.include(here, template, frame)
+                }
+                _ => match self.act(here, &operation.act, at as u32, frame) {
+                    Ok(next) => {
+                        at = next as usize;
+                        continue;
+                    }
+                    Err(failure) => Err(failure),
+                },
             };
+            if let Err(failure) = done {
+                return Err(self.placed(failure, here, unit.place_of(&operation.act)));
+            }
         }
         Ok(())
     }
 
+    /// Appends the text before an operation.
+    #[inline(always)]
+    fn push_lead(&self, here: UnitRef<'r>, operation: &Operation, frame: &mut Frame<'_>) -> Outcome<()> {
+        let (start, length) = operation.lead;
+        match frame.body.push_part(here.unit.text.as_bytes(), start, length) {
+            Ok(()) => Ok(()),
+            Err(full) => Err(self.placed(
+                full.into(),
+                here,
+                ByteRange {
+                    start,
+                    end: start + length,
+                },
+            )),
+        }
+    }
+
+    /// Takes a step.
+    #[inline(always)]
+    fn step(&self, frame: &mut Frame<'_>) -> Outcome<()> {
+        #[cold]
+        fn last_of_batch(frame: &mut Frame<'_>) -> Outcome<()> {
+            Ok(frame.budget.step()?)
+        }
+        match frame.budget.has_step() {
+            true => Ok(()),
+            false => last_of_batch(frame),
+        }
+    }
+
+    /// Takes the steps of printing an item and of going to the next one.
+    #[inline(always)]
+    fn two_steps(&self, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.step(frame)?;
+        self.step(frame)
+    }
+
+    /// Prints a path that begins with a register, which may be empty.
+    #[inline(never)]
+    fn print_slowly(&mut self, here: UnitRef<'r>, act: &Action, frame: &mut Frame<'_>) -> Outcome<()> {
+        let Action::Quick {
+            register,
+            attribute,
+            path,
+        } = *act
+        else {
+            return Ok(());
+        };
+        self.fill(here.unit, register, path, frame)?;
+        match self.quick(here.unit, register, attribute) {
+            Some(value) => self.print_data(here, value, frame),
+            None => self.print_path(here, path, frame),
+        }
+    }
+
+    /// Looks up the name of a path, if its register is empty.
+    #[inline(always)]
+    fn fill(&mut self, unit: &'r JinjaUnit, register: u16, path: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        if self.variables.register(register).is_none()
+            && let Some((_, name, _)) = unit.program.path(path)
+        {
+            self.outer(unit, name, register, frame)?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn print_path(&mut self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        match self.path(here, path, frame)? {
+            Found::Data(value) => self.print_data(here, value, frame),
+            Found::Val(value) => self.print(here, value, frame),
+        }
+    }
+
+    /// Prints a field of the variable `loop`.
+    #[inline(always)]
+    fn print_loop_field(
+        &mut self,
+        here: UnitRef<'r>,
+        (up, field, path): (u16, LoopField, u32),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<()> {
+        self.step(frame)?;
+        let index = self.variables.loop_at(up).map(|state| state.index.get() as u64);
+        match (field, index) {
+            (LoopField::Index0, Some(index)) => Ok(print_unsigned(index, &mut frame.body)?),
+            (LoopField::Index, Some(index)) => Ok(print_unsigned(index + 1, &mut frame.body)?),
+            _ => self.print_path(here, path, frame),
+        }
+    }
+
+    /// Returns the truth of a field of the variable `loop`.
+    #[inline(always)]
+    fn loop_field_holds(
+        &mut self,
+        here: UnitRef<'r>,
+        (up, field, path): (u16, LoopField, u32),
+        frame: &mut Frame<'_>,
+    ) -> Outcome<bool> {
+        self.step(frame)?;
+        match (field, self.variables.loop_at(up)) {
+            (LoopField::First, Some(state)) => Ok(state.index.get() == 0),
+            (LoopField::Last, Some(state)) => Ok(state.is_last()),
+            _ => self.path_holds(here, path, frame),
+        }
+    }
+
+    /// Returns the truth of a path that begins with a register, which may be empty.
+    #[inline(never)]
+    fn holds_slowly(&mut self, here: UnitRef<'r>, act: &Action, frame: &mut Frame<'_>) -> Outcome<bool> {
+        let Action::UnlessQuick {
+            register,
+            attribute,
+            path,
+            ..
+        } = *act
+        else {
+            return Ok(false);
+        };
+        self.fill(here.unit, register, path, frame)?;
+        match self.quick(here.unit, register, attribute) {
+            Some(value) => Ok(is_true(value)),
+            None => self.path_holds(here, path, frame),
+        }
+    }
+
+    #[inline(never)]
+    fn path_holds(&mut self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<bool> {
+        match self.path(here, path, frame)? {
+            Found::Data(value) => Ok(is_true(value)),
+            Found::Val(value) => machine!(self, here, frame).truth(value),
+        }
+    }
+
+    /// Returns the value of a register, or of an attribute of it, if it is one of the context.
+    #[inline(always)]
+    fn quick(&self, unit: &'r JinjaUnit, register: u16, attribute: u32) -> Option<&'r Value<'r>> {
+        match self.variables.register(register) {
+            Some(Found::Data(value)) => unit.data_attribute(value, attribute),
+            _ => None,
+        }
+    }
+
     /// Performs the action of an operation and returns the index of the next one.
-    // Without optimisation, each of its temporaries would have a place in the frame of the loop around it.
-    #[cfg_attr(not(debug_assertions), inline(always))]
+    #[inline(never)]
     fn act(&mut self, here: UnitRef<'r>, act: &Action, at: u32, frame: &mut Frame<'_>) -> Outcome<u32> {
         match *act {
-            Action::None => {}
             Action::Path(path) => {
                 frame.budget.step()?;
-                let value = self.path(here, path, frame)?;
-                self.print(here, value, frame)?;
+                self.print_path(here, path, frame)?;
             }
             Action::Output(code) => {
                 frame.budget.step()?;
@@ -227,22 +462,20 @@ impl<'r> Execution<'r> {
                     return Ok(to);
                 }
             }
-            Action::Jump(to) => return Ok(to),
+            Action::UnlessPath { path, to, negated } => {
+                frame.budget.step()?;
+                if self.path_holds(here, path, frame)? == negated {
+                    return Ok(to);
+                }
+            }
             Action::For { iterable, index } => {
                 frame.budget.step()?;
                 let value = self.eval(here, iterable, frame)?;
-                if !self.start_loop(here, index, value, frame)? {
-                    return Ok(here
-                        .unit
-                        .program
-                        .loops
-                        .get(index as usize)
-                        .map_or(at + 1, |each| each.otherwise));
-                }
+                return self.start_loop(here, index, value, frame);
             }
-            Action::Next { index } => {
+            Action::Next { index, body, .. } => {
                 frame.budget.step()?;
-                if let Some(body) = self.next_item(here, index, frame)? {
+                if self.next_of_any(here, index, frame)? {
                     return Ok(body);
                 }
             }
@@ -298,7 +531,6 @@ impl<'r> Execution<'r> {
                 self.block(here, here.unit.key(name), frame)?;
             }
             Action::Extends { template } => self.extend(here, template, frame)?,
-            Action::Include { template } => self.include(here, template, frame)?,
             Action::Import { template, target } => self.import(here, template, target, frame)?,
             Action::FromImport { template, names } => self.import_names(here, template, names, frame)?,
             Action::Macro { index, target } => {
@@ -406,34 +638,63 @@ impl<'r> Execution<'r> {
 
     /// Returns the value of a name.
     #[inline(always)]
-    fn name(&self, unit: &'r JinjaUnit, name: u32, frame: &mut Frame<'_>) -> Outcome<Option<Val<'r>>> {
-        let Some(NameUse { key, lookup }) = unit.program.names.get(name as usize) else {
-            return Ok(None);
-        };
-        let Some(key) = unit.program.keys.get(*key as usize) else {
-            return Ok(None);
-        };
-        let text = unit.text_of(key);
-        let found = match *lookup {
+    fn name(
+        &mut self,
+        unit: &'r JinjaUnit,
+        key: &'r Key,
+        lookup: Lookup,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Found<'r>>> {
+        let found = match lookup {
+            Lookup::Register(register) => match self.variables.register(register) {
+                Some(found) => Some(*found),
+                None => {
+                    self.outer(unit, key, register, frame)?;
+                    return Ok(self.variables.register(register).copied());
+                }
+            },
             Lookup::Slot { up, slot } => self.variables.at(up, slot),
             Lookup::Outer => {
                 self.scan(self.run.base, frame)?;
-                self.variables.find(key, text, self.run.base)
+                self.variables.find(key, unit.text_of(key), self.run.base)
             }
             Lookup::Dynamic => {
                 self.scan(usize::MAX, frame)?;
-                self.variables.find(key, text, usize::MAX)
+                self.variables.find(key, unit.text_of(key), usize::MAX)
             }
         };
-        if found.is_some() {
-            return Ok(found);
+        match found {
+            Some(found) => Ok(Some(found)),
+            None => self.global(unit, key),
         }
-        if let Value::Object(object) = self.variables.context
-            && let Some(value) = object.get_hinted(|| text.as_bytes(), key.words, &key.hint)
+    }
+
+    /// Looks up a name outside of this body, and keeps its value in a register.
+    #[inline(never)]
+    fn outer(&mut self, unit: &'r JinjaUnit, key: &'r Key, register: u16, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.scan(self.run.base, frame)?;
+        if self
+            .variables
+            .fill_register(register, key, || unit.text_of(key), self.run.base)
         {
-            return Ok(Some(Val::of(value)));
+            return Ok(());
         }
-        super::extension::global(text, self.space)
+        if let Some(found) = self.global(unit, key)? {
+            self.variables.set_register(register, found);
+        }
+        Ok(())
+    }
+
+    /// Returns the value of a name that is no variable: a field of the context, or a function or global.
+    #[inline]
+    fn global(&self, unit: &'r JinjaUnit, key: &'r Key) -> Outcome<Option<Found<'r>>> {
+        let text = || unit.text_of(key);
+        if let Value::Object(object) = self.variables.context
+            && let Some(value) = object.get_hinted(|| text().as_bytes(), key.words, &key.hint)
+        {
+            return Ok(Some(Found::Data(value)));
+        }
+        Ok(super::extension::global(text(), self.space)?.map(Found::Val))
     }
 
     /// Charges a search of the variables below a position, if there are many.
@@ -448,37 +709,49 @@ impl<'r> Execution<'r> {
 
     /// Returns the value of a name with attributes.
     #[inline]
-    fn path(&self, here: UnitRef<'r>, path: Path, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+    fn path(&mut self, here: UnitRef<'r>, path: u32, frame: &mut Frame<'_>) -> Outcome<Found<'r>> {
         let unit = here.unit;
-        let Some(mut value) = self.name(unit, path.name, frame)? else {
-            return self.missing_name(here, path, frame);
+        let Some((path, name, attributes)) = unit.program.path(path) else {
+            return Ok(Found::Val(Val::Silent));
         };
-        let first = path.first as usize;
-        let keys = unit
-            .program
-            .keys
-            .get(first..first + path.count as usize)
-            .unwrap_or_default();
-        for (at, key) in keys.iter().enumerate() {
-            let text = unit.text_of(key);
+        let Some(mut value) = self.name(unit, name, path.lookup, frame)? else {
+            return self.missing_name(here, path, frame).map(Found::Val);
+        };
+        for (at, key) in attributes.iter().enumerate() {
+            let field = |object: Object<'r>| object.get_hinted(|| unit.text_of(key).as_bytes(), key.words, &key.hint);
             let found = match value {
-                Val::Object(object) => object.get_hinted(|| text.as_bytes(), key.words, &key.hint).map(Val::of),
-                other => other.attribute(text, &mut machine!(self, here, frame))?,
+                Found::Data(Value::Object(object)) => field(*object).map(Found::Data),
+                Found::Data(_) => None,
+                Found::Val(Val::Object(object)) => field(object).map(Found::Data),
+                Found::Val(Val::Loop(state)) if let Some(field) = key.of_loop => Some(Found::Val(state.value(field))),
+                Found::Val(other) => self.attribute_of(here, other, key, frame)?.map(Found::Val),
             };
             value = match found {
                 Some(value) => value,
-                None => return self.missing_step(here, path, value, at, frame),
+                None => return self.missing_step(here, path, value.value(), at, frame).map(Found::Val),
             };
         }
         Ok(value)
     }
 
+    /// Returns the attribute of a value that is no object of the context.
+    #[inline(never)]
+    fn attribute_of(
+        &self,
+        here: UnitRef<'r>,
+        value: Val<'r>,
+        key: &Key,
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Option<Val<'r>>> {
+        value.attribute(here.unit.text_of(key), &mut machine!(self, here, frame))
+    }
+
     /// Returns the value of a path whose name does not exist.
     #[cold]
-    fn missing_name(&self, here: UnitRef<'r>, path: Path, frame: &Frame<'_>) -> Outcome<Val<'r>> {
+    fn missing_name(&self, here: UnitRef<'r>, path: &Path, frame: &Frame<'_>) -> Outcome<Val<'r>> {
         let name = here.unit.path_text(path, 0);
         let strict = (frame.missing, here.unit.missing) == (Missing::Error, Missing::Error);
-        match path.count > 0 && strict {
+        match path.attributes > 0 && strict {
             true => Err(super::machine::undefined(name)),
             false => Ok(Val::Undefined(name)),
         }
@@ -489,7 +762,7 @@ impl<'r> Execution<'r> {
     fn missing_step(
         &self,
         here: UnitRef<'r>,
-        path: Path,
+        path: &Path,
         within: Val<'r>,
         step: usize,
         frame: &Frame<'_>,
@@ -499,14 +772,28 @@ impl<'r> Execution<'r> {
             return Err(super::machine::undefined(here.unit.path_text(path, step)));
         }
         let text = here.unit.path_text(path, step + 1);
-        match strict && step + 1 < path.count as usize {
+        match strict && step + 1 < path.attributes as usize {
             true => Err(super::machine::undefined(text)),
             false => Ok(Val::Undefined(text)),
         }
     }
 
+    /// Prints a value of the context, escaped where the page is.
+    #[inline(always)]
+    fn print_data(&self, here: UnitRef<'r>, value: &'r Value<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        match value {
+            Value::Text(text) => match frame.escape {
+                Escape::Html => escape(text, &mut frame.body)?,
+                Escape::None => frame.append(text)?,
+            },
+            Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,
+            Value::Float(number) if prints_short(*number) => print_float(*number, &mut frame.body)?,
+            other => self.print_other(here, Val::of(other), frame)?,
+        }
+        Ok(())
+    }
+
     /// Prints a value, escaped where the page is.
-    #[inline]
     fn print(&self, here: UnitRef<'r>, value: Val<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
         match value {
             Val::Str(text) => match frame.escape {
@@ -514,14 +801,10 @@ impl<'r> Execution<'r> {
                 Escape::None => frame.append(text)?,
             },
             Val::Safe(text) => frame.append(text)?,
-            Val::Int(number) => {
-                let mut buffer = itoa::Buffer::new();
-                let digits = buffer.format(number);
-                match digits.len() {
-                    length @ 0..16 => frame.body.push_short(short_block(digits.as_bytes()), length as u32)?,
-                    _ => frame.append(digits)?,
-                }
-            }
+            Val::Int(number) => match u64::try_from(number) {
+                Ok(number) => print_unsigned(number, &mut frame.body)?,
+                Err(_) => frame.append(itoa::Buffer::new().format(number))?,
+            },
             other => return self.print_other(here, other, frame),
         }
         Ok(())
@@ -562,19 +845,26 @@ impl<'r> Execution<'r> {
 }
 
 impl JinjaUnit {
-    /// Returns the first steps of a path as they stand in the text.
-    fn path_text(&self, path: Path, steps: usize) -> &str {
-        let keys = &self.program.keys;
-        let name = self
-            .program
-            .names
-            .get(path.name as usize)
-            .and_then(|name| keys.get(name.key as usize));
-        let Some(name) = name else { return "" };
-        let last = match steps.checked_sub(1) {
-            Some(step) => keys.get(path.first as usize + step).unwrap_or(name),
-            None => name,
-        };
+    /// Returns an attribute of a value of the context, or the value itself without one ([`NO_KEY`]).
+    #[inline(always)]
+    fn data_attribute<'v>(&self, value: &'v Value<'v>, attribute: u32) -> Option<&'v Value<'v>> {
+        if attribute == NO_KEY {
+            return Some(value);
+        }
+        match value {
+            Value::Object(object) => {
+                let key = self.program.keys.get(attribute as usize)?;
+                object.get_hinted(|| self.text_of(key).as_bytes(), key.words, &key.hint)
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the name of a path and its first attributes as they stand in the text.
+    fn path_text(&self, path: &Path, attributes: usize) -> &str {
+        let key = |at: u32| self.program.keys.get(at as usize);
+        let Some(name) = key(path.name) else { return "" };
+        let last = key(path.name + attributes as u32).unwrap_or(name);
         let end = (last.start + last.length).max(name.start);
         self.stored(name.start, end - name.start)
     }
@@ -589,6 +879,17 @@ impl JinjaUnit {
             let template = self.program.templates.get(template as usize);
             template.map(|template| template.place).unwrap_or_default()
         };
+        let of_path = |path: u32| match self.program.paths.get(path as usize) {
+            Some(path) => {
+                let text = self.path_text(path, path.attributes as usize);
+                let start = self.program.keys.get(path.name as usize).map_or(0, |name| name.start);
+                ByteRange {
+                    start,
+                    end: start + text.len() as u32,
+                }
+            }
+            None => ByteRange::default(),
+        };
         let of_key = |key: u32| match self.program.keys.get(key as usize) {
             Some(key) => ByteRange {
                 start: key.start,
@@ -597,23 +898,20 @@ impl JinjaUnit {
             None => ByteRange::default(),
         };
         match *act {
-            Action::Path(path) => {
-                let text = self.path_text(path, path.count as usize);
-                let name = self
-                    .program
-                    .names
-                    .get(path.name as usize)
-                    .map_or(0, |name| of_key(name.key).start);
-                ByteRange {
-                    start: name,
-                    end: name + text.len() as u32,
-                }
-            }
+            Action::Path(path)
+            | Action::Quick { path, .. }
+            | Action::UnlessPath { path, .. }
+            | Action::UnlessQuick { path, .. }
+            | Action::LoopField { path, .. }
+            | Action::UnlessLoopField { path, .. } => of_path(path),
             Action::Output(code) | Action::Autoescape(code) | Action::Do(code) => of_code(code),
             Action::Unless { condition, .. } => of_code(condition),
             Action::Set { value, .. } => of_code(value),
             Action::SetCaptured { filters, .. } | Action::PrintCaptured { filters } => of_code(filters),
-            Action::For { index, .. } | Action::Next { index } | Action::Break { index } => {
+            Action::For { index, .. }
+            | Action::ForQuick { index, .. }
+            | Action::Next { index, .. }
+            | Action::Break { index } => {
                 let each = self.program.loops.get(index as usize);
                 each.map(|each| each.place).unwrap_or_default()
             }
@@ -634,6 +932,15 @@ impl JinjaUnit {
             | Action::Capture
             | Action::EndAutoescape => ByteRange::default(),
         }
+    }
+}
+
+/// Returns true if a condition takes a value of the context as true.
+#[inline(always)]
+fn is_true(value: &Value<'_>) -> bool {
+    match value {
+        Value::Object(object) => !object.is_empty(),
+        other => other.is_truthy(),
     }
 }
 

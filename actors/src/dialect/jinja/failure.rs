@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use crate::budget::Exceeded;
+use crate::dialect::body::Full;
 use crate::dialect::{FormatterError, RenderError, RenderFault};
 
 /// The result of an operation. The error is one pointer, so that a result is not larger than a value.
@@ -71,5 +72,12 @@ impl From<Exceeded> for Box<Failure> {
     #[cold]
     fn from(exceeded: Exceeded) -> Self {
         Self::new(Failure::Exceeded(exceeded))
+    }
+}
+
+impl From<Full> for Box<Failure> {
+    #[cold]
+    fn from(full: Full) -> Self {
+        Exceeded::from(full).into()
     }
 }

@@ -44,8 +44,16 @@ impl<'t> Lines<'t> {
         let on_line = self.text[start..end].split('\n').next().unwrap_or_default();
         Span {
             line: small(line),
-            column: self.before(start) - self.before(first) + 1,
+            column: self.between(first, start) + 1,
             length: small(on_line.chars().count()).max(1),
+        }
+    }
+
+    /// Returns the number of characters between two bytes.
+    fn between(&self, first: usize, end: usize) -> u32 {
+        match self.text.as_bytes().get(first..end) {
+            Some(bytes) if bytes.len() <= STEP_BYTES => begun(bytes),
+            _ => self.before(end) - self.before(first),
         }
     }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU32;
 use super::ast::{ByteRange, Comparison, Operator};
 use super::filters::Filter;
 use super::predicates::Predicate;
+use crate::dialect::body::BLOCK_BYTES;
 use crate::value::KeyWords;
 
 /// The resolved program of a text.
@@ -16,11 +17,15 @@ pub(super) struct Program {
     pub(super) operations: Box<[Operation]>,
     /// The end of the operations of the template itself; those of blocks and macros follow.
     pub(super) top: u32,
+    /// The number of registers of the template itself.
+    pub(super) registers: u16,
+    /// The program sets nothing, calls nothing and has no blocks, so that including it changes nothing of the state of a run.
+    pub(super) is_leaf: bool,
     pub(super) code: Box<[Instruction]>,
     /// The range of the text that each instruction stands for.
     pub(super) places: Box<[ByteRange]>,
     pub(super) keys: Box<[Key]>,
-    pub(super) names: Box<[NameUse]>,
+    pub(super) paths: Box<[Path]>,
     pub(super) constants: Box<[Constant]>,
     pub(super) shapes: Box<[Shape]>,
     pub(super) targets: Box<[Target]>,
@@ -32,6 +37,16 @@ pub(super) struct Program {
     pub(super) imports: Box<[Box<[Imported]>]>,
 }
 
+impl Program {
+    /// Returns a path with the key of its name and those of its attributes.
+    #[inline(always)]
+    pub(super) fn path(&self, path: u32) -> Option<(&Path, &Key, &[Key])> {
+        let path = self.paths.get(path as usize)?;
+        let (name, behind) = self.keys.get(path.name as usize..)?.split_first()?;
+        Some((path, name, behind.get(..path.attributes as usize)?))
+    }
+}
+
 /// An operation together with the text before it.
 #[derive(Debug)]
 pub(super) struct Operation {
@@ -39,6 +54,12 @@ pub(super) struct Operation {
     pub(super) lead: (u32, u32),
     pub(super) act: Action,
 }
+
+/// In place of a key, that there is none.
+pub(super) const NO_KEY: u32 = u32::MAX;
+
+/// In place of a register, that there is none.
+pub(super) const NO_REGISTER: u16 = u16::MAX;
 
 /// The code of an expression, as a range of the instructions.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +73,15 @@ pub(super) struct Code {
 pub(super) enum Action {
     /// Does nothing after printing the text.
     None,
-    /// Prints a name with attributes.
-    Path(Path),
+    /// Prints a name with attributes: a path.
+    Path(u32),
+    /// Prints a path with at most one attribute that begins with a register.
+    Quick {
+        register: u16,
+        /// The key of the attribute, or [`NO_KEY`].
+        attribute: u32,
+        path: u32,
+    },
     /// Prints the value of an expression.
     Output(Code),
     /// Jumps unless an expression is true.
@@ -61,15 +89,54 @@ pub(super) enum Action {
         condition: Code,
         to: u32,
     },
+    /// Jumps unless a path is true, or unless it is false if that is `negated`.
+    UnlessPath {
+        path: u32,
+        to: u32,
+        negated: bool,
+    },
+    /// The same for a path with at most one attribute that begins with a register.
+    UnlessQuick {
+        register: u16,
+        attribute: u32,
+        path: u32,
+        to: u32,
+        negated: bool,
+    },
+    /// Prints a field of the variable `loop` of a scope, which is so many scopes around the innermost one.
+    LoopField {
+        up: u16,
+        field: LoopField,
+        path: u32,
+    },
+    UnlessLoopField {
+        up: u16,
+        field: LoopField,
+        path: u32,
+        to: u32,
+        negated: bool,
+    },
     Jump(u32),
     /// Begins a loop; jumps to its end if there are no items.
     For {
         iterable: Code,
         index: u32,
     },
+    /// The same for a path with at most one attribute that begins with a register.
+    ForQuick {
+        register: u16,
+        attribute: u32,
+        path: u32,
+        index: u32,
+    },
     /// Goes to the next item of a loop and back to its body, if there is one.
     Next {
         index: u32,
+        body: u32,
+        /// The register of the item, or [`NO_REGISTER`].
+        register: u16,
+        /// The scope may have more variables than the item and `loop`, or macros share them.
+        grows: bool,
     },
     /// Ends a loop early.
     Break {
@@ -130,13 +197,14 @@ pub(super) enum Action {
     Do(Code),
 }
 
-/// A name with attributes.
+/// A name with attributes, or without: their keys lie one behind the other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Path {
+    pub(super) lookup: Lookup,
+    /// The key of the name.
     pub(super) name: u32,
-    /// The keys of the attributes.
-    pub(super) first: u32,
-    pub(super) count: u32,
+    /// The number of attributes.
+    pub(super) attributes: u32,
 }
 
 /// A name or an attribute.
@@ -147,18 +215,61 @@ pub(super) struct Key {
     pub(super) words: KeyWords,
     /// The position of the key in the last object.
     pub(super) hint: AtomicU32,
+    /// The meaning of the key as an attribute of a loop.
+    pub(super) of_loop: Option<LoopField>,
 }
 
-/// A use of a name as a value.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct NameUse {
-    pub(super) key: u32,
-    pub(super) lookup: Lookup,
+impl Key {
+    /// Returns the place in the text of the program.
+    pub(super) fn range(&self) -> std::ops::Range<usize> {
+        self.start as usize..(self.start + self.length) as usize
+    }
+}
+
+/// A field of the variable `loop`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LoopField {
+    Index0,
+    Index,
+    Length,
+    Revindex,
+    Revindex0,
+    First,
+    Last,
+    Depth,
+    Depth0,
+    Previtem,
+    Nextitem,
+}
+
+impl LoopField {
+    /// All fields with their names.
+    pub(super) const ALL: [(&'static str, Self); 11] = [
+        ("index0", Self::Index0),
+        ("index", Self::Index),
+        ("length", Self::Length),
+        ("revindex", Self::Revindex),
+        ("revindex0", Self::Revindex0),
+        ("first", Self::First),
+        ("last", Self::Last),
+        ("depth", Self::Depth),
+        ("depth0", Self::Depth0),
+        ("previtem", Self::Previtem),
+        ("nextitem", Self::Nextitem),
+    ];
+
+    /// Returns the field of a name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, field)| *field)
+    }
 }
 
 /// The place where a name is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup {
+    /// In a register: an item of a loop; or, if that is empty, outside of this body.
+    Register(u16),
     /// In a slot of an open scope of the same body.
     Slot { up: u16, slot: u16 },
     /// Outside of this body: a variable of a caller, a field of the context, or a function.
@@ -183,9 +294,8 @@ pub(super) enum Constant {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Instruction {
     Constant(u32),
-    Name(u32),
     /// A name with attributes.
-    Path(Path),
+    Path(u32),
     Attribute(u32),
     Item,
     Slice,
@@ -214,7 +324,7 @@ pub(super) enum Instruction {
     Test(Predicate, u32),
     /// Calls the value below the arguments.
     Call(u32),
-    /// Calls what a name stands for.
+    /// Calls what the name of a path stands for.
     CallName(u32, u32),
     /// Calls a method of the value below the arguments.
     Method(u32, u32),
@@ -259,8 +369,16 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub(super) struct Loop {
     pub(super) target: u32,
-    /// The key of the target, if it is a single name.
+    /// The key of the target, if it is a single name, whose place is behind the variable `loop`.
     pub(super) single: Option<u32>,
+    /// The register of the item, if the target is a single name.
+    pub(super) register: u16,
+    /// The body does nothing but print the item and its attributes.
+    pub(super) prints: bool,
+    /// The text between two items, if the body prints one value of each.
+    pub(super) between: Option<Between>,
+    /// The number of registers of the body that the loop belongs to.
+    pub(super) registers: u16,
     /// The condition of `for … if`, with the code of a scope that has only the target.
     pub(super) condition: Option<Code>,
     pub(super) recursive: bool,
@@ -276,6 +394,13 @@ pub(super) struct Loop {
     pub(super) place: ByteRange,
 }
 
+/// A short text, ready to be copied as a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Between {
+    pub(super) block: [u8; BLOCK_BYTES],
+    pub(super) length: u32,
+}
+
 /// A block.
 #[derive(Debug)]
 pub(super) struct Block {
@@ -283,6 +408,8 @@ pub(super) struct Block {
     pub(super) required: bool,
     pub(super) start: u32,
     pub(super) end: u32,
+    /// The number of its registers.
+    pub(super) registers: u16,
     pub(super) place: ByteRange,
 }
 
@@ -293,6 +420,8 @@ pub(super) struct MacroDefinition {
     pub(super) parameters: Box<[Parameter]>,
     pub(super) start: u32,
     pub(super) end: u32,
+    /// The number of its registers.
+    pub(super) registers: u16,
     /// The keys of the names that the body takes from around it.
     pub(super) free: Box<[u32]>,
     /// The body uses `caller`.

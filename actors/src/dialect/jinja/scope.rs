@@ -13,18 +13,28 @@ use super::execute::{UnitRef, VARIABLES_PER_STEP};
 use super::failure::Outcome;
 use super::functions::Function;
 use super::machine::Machine;
-use super::program::Key;
+use super::program::{Key, LoopField};
 use super::space::Space;
-use super::value::{Namespace, Source, Val};
+use super::value::{Found, Namespace, Source, Val};
 use crate::value::{KeyWords, Value};
 
 /// A variable.
 #[derive(Clone, Copy)]
-pub(super) struct Variable<'r> {
+struct Variable<'r> {
     words: KeyWords,
     name: &'r str,
-    pub(super) value: Val<'r>,
+    value: Place<'r>,
 }
+
+/// The place of the value of a variable.
+#[derive(Clone, Copy)]
+enum Place<'r> {
+    Here(Found<'r>),
+    /// A register, by its index among all.
+    Register(u32),
+}
+
+const _: () = assert!(size_of::<Option<Found<'_>>>() == 24 && size_of::<Variable<'_>>() == 64);
 
 /// A scope: the variables from a position on.
 #[derive(Clone, Copy)]
@@ -37,6 +47,10 @@ pub(super) struct Scope<'r> {
 /// The variables of a render.
 pub(super) struct Variables<'r> {
     all: BumpVec<'r, Variable<'r>>,
+    /// The registers of all runs. A register holds the item of a loop, or a value from outside of a body as soon as that was looked up.
+    registers: BumpVec<'r, Option<Found<'r>>>,
+    /// The first register of the innermost run.
+    first_register: usize,
     scopes: BumpVec<'r, Scope<'r>>,
     /// The first variable that is visible: a macro does not see those of its caller.
     floor: usize,
@@ -61,7 +75,9 @@ impl<'r> Variables<'r> {
         let mut scopes = BumpVec::with_capacity_in(8, bump);
         scopes.push(Scope { start: 0, shared: None });
         Self {
-            all: BumpVec::with_capacity_in(16, bump),
+            all: BumpVec::with_capacity_in(8, bump),
+            registers: BumpVec::with_capacity_in(16, bump),
+            first_register: 0,
             scopes,
             floor: 0,
             closure: None,
@@ -83,7 +99,49 @@ impl<'r> Variables<'r> {
 
     /// Returns the memory that they take.
     pub(super) fn bytes(&self) -> usize {
-        size_of_val(self.all.as_slice()) + size_of_val(self.scopes.as_slice())
+        size_of_val(self.all.as_slice()) + size_of_val(self.scopes.as_slice()) + size_of_val(self.registers.as_slice())
+    }
+
+    /// Makes the registers of a run, and returns the first one of the run around it.
+    pub(super) fn open_registers(&mut self, count: u16) -> usize {
+        let around = self.first_register;
+        self.first_register = self.registers.len();
+        for _ in 0..count {
+            self.registers.push(None);
+        }
+        around
+    }
+
+    /// Removes the registers of a run.
+    pub(super) fn close_registers(&mut self, around: usize) {
+        self.registers.truncate(self.first_register);
+        self.first_register = around;
+    }
+
+    /// Returns the value of a register, if it has one.
+    #[inline(always)]
+    pub(super) fn register(&self, register: u16) -> Option<&Found<'r>> {
+        self.registers.get(self.first_register + register as usize)?.as_ref()
+    }
+
+    /// Sets a register.
+    #[inline(always)]
+    pub(super) fn set_register(&mut self, register: u16, value: Found<'r>) {
+        if let Some(place) = self.registers.get_mut(self.first_register + register as usize) {
+            *place = Some(value);
+        }
+    }
+
+    /// Returns the value of a variable.
+    #[inline]
+    fn value_of(&self, variable: &Variable<'r>) -> Found<'r> {
+        match variable.value {
+            Place::Here(value) => value,
+            Place::Register(register) => {
+                let value = self.registers.get(register as usize).copied().flatten();
+                value.unwrap_or(Found::Val(Val::Silent))
+            }
+        }
     }
 
     /// Opens a scope.
@@ -133,17 +191,27 @@ impl<'r> Variables<'r> {
 
     /// Adds a variable to the innermost scope, which has none of that name.
     #[inline]
-    pub(super) fn push(&mut self, key: &Key, name: &'r str, value: Val<'r>) {
+    pub(super) fn push(&mut self, key: &Key, name: &'r str, value: Found<'r>) {
         self.all.push(Variable {
             words: key.words,
             name,
-            value,
+            value: Place::Here(value),
+        });
+    }
+
+    /// Adds a variable whose value is in a register of the innermost run.
+    pub(super) fn push_register(&mut self, key: &Key, name: &'r str, register: u16) {
+        self.all.push(Variable {
+            words: key.words,
+            name,
+            value: Place::Register((self.first_register + register as usize) as u32),
         });
     }
 
     /// Adds a variable that is known by its name alone.
     pub(super) fn push_named(&mut self, name: &'r str, value: Val<'r>) {
         let words = KeyWords::of(name.as_bytes());
+        let value = Place::Here(Found::Val(value));
         self.all.push(Variable { words, name, value });
     }
 
@@ -167,8 +235,15 @@ impl<'r> Variables<'r> {
             .rev()
             .find(|variable| variable.is(key, name));
         match found {
-            Some(variable) => variable.value = value,
-            None => self.push(key, name, value),
+            Some(variable) => match variable.value {
+                Place::Here(_) => variable.value = Place::Here(Found::Val(value)),
+                Place::Register(register) => {
+                    if let Some(place) = self.registers.get_mut(register as usize) {
+                        *place = Some(Found::Val(value));
+                    }
+                }
+            },
+            None => self.push(key, name, Found::Val(value)),
         }
         Ok(())
     }
@@ -179,52 +254,73 @@ impl<'r> Variables<'r> {
         self.all.push(Variable {
             words: self.loop_words,
             name: "loop",
-            value,
+            value: Place::Here(Found::Val(value)),
         });
     }
 
-    /// Sets the second variable of the innermost scope and removes those behind it: the next item of a loop. Returns false if that has to be
-    /// done by an assignment.
-    #[inline]
-    pub(super) fn refill(&mut self, value: Val<'r>) -> bool {
-        let Some(Scope { start, shared: None }) = self.scopes.last() else {
+    /// Removes all variables of the innermost scope but the first two, before the next item of a loop. Returns false if macros share them, so
+    /// that the item has to be assigned.
+    #[inline(always)]
+    pub(super) fn keep_two(&mut self) -> bool {
+        let Some(Scope { start, shared }) = self.scopes.last() else {
             return false;
         };
-        let place = start + 1;
-        self.all.truncate(place + 1);
-        match self.all.get_mut(place) {
-            Some(variable) => {
-                variable.value = value;
-                true
-            }
-            None => false,
+        if self.all.len() > start + 2 {
+            self.all.truncate(start + 2);
         }
+        shared.is_none()
     }
 
     /// Returns the variable at a place that the compiler knows: `slot` of the scope that is `up` scopes around the innermost one.
     #[inline(always)]
-    pub(super) fn at(&self, up: u16, slot: u16) -> Option<Val<'r>> {
+    pub(super) fn at(&self, up: u16, slot: u16) -> Option<Found<'r>> {
         let scope = self.scopes.get(self.scopes.len().checked_sub(1 + up as usize)?)?;
-        Some(self.all.get(scope.start + slot as usize)?.value)
+        Some(self.value_of(self.all.get(scope.start + slot as usize)?))
+    }
+
+    /// Returns the loop that is the first variable of a scope, which is `up` scopes around the innermost one.
+    #[inline(always)]
+    pub(super) fn loop_at(&self, up: u16) -> Option<&'r LoopState<'r>> {
+        let scope = self.scopes.get(self.scopes.len().checked_sub(1 + up as usize)?)?;
+        match self.all.get(scope.start)?.value {
+            Place::Here(Found::Val(Val::Loop(state))) => Some(state),
+            _ => None,
+        }
     }
 
     /// Returns a visible variable below a position.
-    #[inline]
-    pub(super) fn find(&self, key: &Key, name: &'r str, below: usize) -> Option<Val<'r>> {
+    #[inline(always)]
+    pub(super) fn find(&self, key: &Key, name: &'r str, below: usize) -> Option<Found<'r>> {
         let end = below.clamp(self.floor, self.all.len());
         let visible = self.all.get(self.floor..end)?;
         let found = visible.iter().rev().find(|variable| variable.is(key, name));
         match found {
-            Some(variable) => Some(variable.value),
-            None => self.closure?.get(name),
+            Some(variable) => Some(self.value_of(variable)),
+            None => self.closure?.get(name).map(Found::Val),
         }
+    }
+
+    /// Copies a visible variable below a position to a register. Returns false if there is none.
+    #[inline]
+    pub(super) fn fill_register(&mut self, register: u16, key: &Key, name: impl Fn() -> &'r str, below: usize) -> bool {
+        let visible = self.all.get(self.floor..below.min(self.all.len())).unwrap_or_default();
+        let found = visible.iter().rev().find(|variable| variable.matches(key, &name));
+        let found = match found {
+            Some(variable) => self.value_of(variable),
+            None => match self.closure.and_then(|closure| closure.get(name())) {
+                Some(value) => Found::Val(value),
+                None => return false,
+            },
+        };
+        self.set_register(register, found);
+        true
     }
 
     /// Returns a value by its name, wherever it is: a variable, a field of the context or a function.
     pub(super) fn named(&self, name: &str) -> Option<Val<'r>> {
         let visible = self.all.get(self.floor..).unwrap_or_default();
         if let Some(variable) = visible.iter().rev().find(|variable| variable.name == name) {
-            return Some(variable.value);
+            return Some(self.value_of(variable).value());
         }
         if let Some(value) = self.closure.and_then(|closure| closure.get(name)) {
             return Some(value);
@@ -249,14 +345,17 @@ impl<'r> Variables<'r> {
     /// Returns all visible variables with their names, the outermost first.
     pub(super) fn visible(&self) -> impl Iterator<Item = (&'r str, Val<'r>)> + '_ {
         let visible = self.all.get(self.floor..).unwrap_or_default();
-        visible.iter().map(|variable| (variable.name, variable.value))
+        visible
+            .iter()
+            .map(|variable| (variable.name, self.value_of(variable).value()))
     }
 
     /// Returns the variables of the innermost scope, each with its name.
     pub(super) fn innermost(&self) -> impl Iterator<Item = (&'r str, Val<'r>)> + '_ {
         let start = self.scopes.last().map_or(0, |scope| scope.start);
         let own = self.all.get(start..).unwrap_or_default();
-        own.iter().map(|variable| (variable.name, variable.value))
+        own.iter()
+            .map(|variable| (variable.name, self.value_of(variable).value()))
     }
 
     /// Returns the variables that the macros of the innermost scope share, which are created with the first macro.
@@ -280,7 +379,12 @@ impl<'r> Variables<'r> {
 impl Variable<'_> {
     #[inline(always)]
     fn is(&self, key: &Key, name: &str) -> bool {
-        key.words.same(self.words) && (name.len() <= KeyWords::WHOLE_MAX || name == self.name)
+        self.matches(key, || name)
+    }
+
+    #[inline(always)]
+    fn matches<'n>(&self, key: &Key, name: impl Fn() -> &'n str) -> bool {
+        key.words.same(self.words) && (self.name.len() <= KeyWords::WHOLE_MAX || name() == self.name)
     }
 }
 
@@ -301,24 +405,10 @@ pub(super) struct LoopState<'r> {
 }
 
 impl<'r> LoopState<'r> {
-    pub(super) const FIELDS: [&'static str; 11] = [
-        "index0",
-        "index",
-        "length",
-        "revindex",
-        "revindex0",
-        "first",
-        "last",
-        "depth",
-        "depth0",
-        "previtem",
-        "nextitem",
-    ];
-
     /// Returns the current item; `None` at the end.
     #[inline]
-    pub(super) fn item(&self) -> Option<Val<'r>> {
-        self.source.get(self.index.get(), self.offsets.get().1)
+    pub(super) fn item(&self) -> Option<Found<'r>> {
+        self.source.found(self.index.get(), self.offsets.get().1)
     }
 
     /// Goes to the next item.
@@ -339,31 +429,45 @@ impl<'r> LoopState<'r> {
         }
     }
 
+    /// Returns true at the last item, if the number of items is known.
+    #[inline]
+    pub(super) fn is_last(&self) -> bool {
+        self.length
+            .is_some_and(|length| length == 0 || self.index.get() + 1 == length)
+    }
+
+    /// Returns the value of an attribute.
     pub(super) fn field(&self, name: &str) -> Option<Val<'r>> {
+        LoopField::named(name).map(|field| self.value(field))
+    }
+
+    /// Returns the value of a field.
+    #[inline]
+    pub(super) fn value(&self, field: LoopField) -> Val<'r> {
         let index = self.index.get();
-        let unknown = Val::Undefined("the length of this loop");
-        Some(match name {
-            "index" => Val::count(index + 1),
-            "index0" => Val::count(index),
-            "length" => self.length.map_or(unknown, Val::count),
-            "revindex" => self
-                .length
-                .map_or(unknown, |length| Val::count(length.saturating_sub(index))),
-            "revindex0" => self
-                .length
-                .map_or(unknown, |length| Val::count(length.saturating_sub(index + 1))),
-            "first" => Val::Bool(index == 0),
-            "last" => Val::Bool(self.length.is_some_and(|length| length == 0 || index + 1 == length)),
-            "depth" => Val::Int(i64::from(self.depth) + 1),
-            "depth0" => Val::Int(i64::from(self.depth)),
-            "previtem" if index == 0 => Val::Undefined("loop.previtem"),
-            "previtem" => self.source.get(index - 1, self.offsets.get().0).unwrap_or(Val::Silent),
-            "nextitem" => self
-                .source
-                .get(index + 1, self.next_offset())
-                .unwrap_or(Val::Undefined("loop.nextitem")),
-            _ => return None,
-        })
+        let counted = |count: fn(usize, usize) -> usize| match self.length {
+            Some(length) => Val::count(count(length, index)),
+            None => Val::Undefined("the length of this loop"),
+        };
+        match field {
+            LoopField::Index => Val::count(index + 1),
+            LoopField::Index0 => Val::count(index),
+            LoopField::Length => counted(|length, _| length),
+            LoopField::Revindex => counted(usize::saturating_sub),
+            LoopField::Revindex0 => counted(|length, index| length.saturating_sub(index + 1)),
+            LoopField::First => Val::Bool(index == 0),
+            LoopField::Last => Val::Bool(self.is_last()),
+            LoopField::Depth => Val::Int(i64::from(self.depth) + 1),
+            LoopField::Depth0 => Val::Int(i64::from(self.depth)),
+            LoopField::Previtem => match index.checked_sub(1) {
+                Some(before) => self.source.get(before, self.offsets.get().0).unwrap_or(Val::Silent),
+                None => Val::Undefined("loop.previtem"),
+            },
+            LoopField::Nextitem => match self.source.get(index + 1, self.next_offset()) {
+                Some(item) => item,
+                None => Val::Undefined("loop.nextitem"),
+            },
+        }
     }
 
     /// Returns the loop as it is printed.

@@ -117,7 +117,7 @@ impl Program {
             + size_of_val(&*self.code)
             + size_of_val(&*self.places)
             + size_of_val(&*self.keys)
-            + size_of_val(&*self.names)
+            + size_of_val(&*self.paths)
             + size_of_val(&*self.constants)
             + size_of_val(&*self.shapes)
             + size_of_val(&*self.targets)

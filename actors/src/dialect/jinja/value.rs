@@ -15,6 +15,7 @@ use std::cell::Cell;
 use super::failure::{Failure, Outcome};
 use super::functions::Function;
 use super::machine::Machine;
+use super::program::LoopField;
 use super::scope::{LoopState, Macro, Module};
 use super::space::Space;
 use crate::value::{Object, Value};
@@ -66,6 +67,23 @@ pub(super) enum Val<'r> {
 }
 
 const _: () = assert!(size_of::<Val<'_>>() == 24);
+
+/// A value as it was found. One of the context stays a reference, which is converted only where that is necessary.
+#[derive(Clone, Copy)]
+pub(super) enum Found<'r> {
+    Data(&'r Value<'r>),
+    Val(Val<'r>),
+}
+
+impl<'r> Found<'r> {
+    #[inline]
+    pub(super) fn value(self) -> Val<'r> {
+        match self {
+            Self::Data(value) => Val::of(value),
+            Self::Val(value) => value,
+        }
+    }
+}
 
 /// The key and the list of one group of `groupby`.
 #[derive(Clone, Copy)]
@@ -213,7 +231,7 @@ impl<'r> Val<'r> {
             Self::Object(object) => object.len(),
             Self::Namespace(namespace) => namespace.fields.get().len(),
             Self::Module(module) => module.exports.len(),
-            Self::Loop(_) => LoopState::FIELDS.len(),
+            Self::Loop(_) => LoopField::ALL.len(),
             Self::Macro(_) => Macro::FIELDS.len(),
             Self::Group(_) => 2,
             _ => return None,
@@ -330,8 +348,8 @@ impl<'r> Val<'r> {
                 space.collect(module.exports.iter().map(|(name, value)| (Self::Str(name), *value)))?
             }
             Self::Loop(state) => {
-                let fields = LoopState::FIELDS.iter();
-                space.collect(fields.map(|name| (Self::Str(name), state.field(name).unwrap_or(Self::Silent))))?
+                let fields = LoopField::ALL.iter();
+                space.collect(fields.map(|(name, field)| (Self::Str(name), state.value(*field))))?
             }
             Self::Macro(callable) => {
                 let mut pairs = [(Self::None, Self::None); Macro::FIELDS.len()];

@@ -8,7 +8,6 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::budget::Exceeded;
-use crate::dialect::body::short_block;
 use crate::dialect::{Closure, Escape, Frame, Missing, RenderError};
 use crate::value::Value;
 
@@ -17,7 +16,9 @@ use super::path::LoopVariable;
 use super::piece::TextRange;
 use super::program::{Action, PathRef, Step};
 use super::unit::TinyUnit;
+use crate::dialect::body::Full;
 use crate::dialect::escape::escape;
+use crate::dialect::print::{print_float, print_short, print_unsigned};
 
 /// The number of slots that need no allocation, which is enough for most templates.
 const SLOTS_INLINE: usize = 6;
@@ -50,8 +51,8 @@ pub(super) fn execute(
     let mut at = 0;
     while let Some(op) = unit.ops.get(at) {
         let TextRange { start, length } = op.lead;
-        if let Err(exceeded) = frame.body.push_part(text, start, length) {
-            return Err(Failure::Lead(exceeded).explain(unit, closure, at));
+        if let Err(full) = frame.body.push_part(text, start, length) {
+            return Err(Failure::Lead(full.into()).explain(unit, closure, at));
         }
         // Without optimisation, `act` takes ten kilobytes of stack, and a render may have 256 calls inside of each other.
         let next = match op.act {
@@ -120,7 +121,7 @@ impl<'v> Execution<'_, 'v> {
                 frame.budget.step()?;
                 let Slot { items, index, .. } = self.slots[slot as usize];
                 match turn {
-                    LoopVariable::Index => print_unsigned(index as u64, frame)?,
+                    LoopVariable::Index => print_unsigned(index as u64, &mut frame.body)?,
                     LoopVariable::First => frame.append(bool_text(index == 0))?,
                     LoopVariable::Last => frame.append(bool_text(index + 1 == items.len()))?,
                 }
@@ -364,6 +365,12 @@ impl From<Exceeded> for PrintError {
     }
 }
 
+impl From<Full> for PrintError {
+    fn from(full: Full) -> Self {
+        Self::Exceeded(full.into())
+    }
+}
+
 #[inline(always)]
 fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), PrintError> {
     match value {
@@ -373,55 +380,14 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), PrintError> {
             Escape::None => frame.append(text)?,
         },
         Value::Bool(value) => frame.append(bool_text(*value))?,
-        Value::Unsigned(number) => print_unsigned(*number, frame)?,
-        Value::Signed(number) => print_short(itoa::Buffer::new().format(*number), frame)?,
+        Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,
+        Value::Signed(number) => print_short(itoa::Buffer::new().format(*number), &mut frame.body)?,
         // `serde_json` prints floats with the same crate.
-        Value::Float(number) => print_short(zmij::Buffer::new().format_finite(*number), frame)?,
+        Value::Float(number) => print_float(*number, &mut frame.body)?,
         Value::Digits(digits) => frame.append(digits)?,
         Value::Array(_) | Value::Object(_) => return Err(PrintError::NoText),
     }
     Ok(())
-}
-
-/// Prints an integer. Numbers below a hundred are the most frequent ones in pages.
-#[inline(always)]
-fn print_unsigned(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
-    match number {
-        0..10 => frame.body.push_block([digit(number)], 1),
-        10..100 => frame.body.push_block([digit(number / 10), digit(number % 10)], 2),
-        _ => print_larger(number, frame),
-    }
-}
-
-/// Prints a larger integer; below ten thousand, as most years and ids are, without formatting in memory.
-fn print_larger(number: u64, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
-    let (high, low) = (number / 100, number % 100);
-    match high {
-        0..10 => {
-            let digits = [digit(high), digit(low / 10), digit(low % 10)];
-            frame.body.push_block(digits, 3)
-        }
-        10..100 => {
-            let digits = [digit(high / 10), digit(high % 10), digit(low / 10), digit(low % 10)];
-            frame.body.push_block(digits, 4)
-        }
-        _ => print_short(itoa::Buffer::new().format(number), frame),
-    }
-}
-
-/// Returns the digit of a number below ten.
-#[inline(always)]
-fn digit(number: u64) -> u8 {
-    b'0' + number as u8
-}
-
-/// Prints a text that needs no escaping and usually has less than 16 bytes.
-#[inline]
-fn print_short(text: &str, frame: &mut Frame<'_>) -> Result<(), Exceeded> {
-    match text.len() {
-        length @ 0..16 => frame.body.push_short(short_block(text.as_bytes()), length as u32),
-        _ => frame.append(text),
-    }
 }
 
 fn bool_text(value: bool) -> &'static str {

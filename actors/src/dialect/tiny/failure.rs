@@ -2,6 +2,7 @@
 
 use crate::budget::Exceeded;
 use crate::diagnostic::{Diagnostic, MissingName};
+use crate::dialect::body::Full;
 use crate::dialect::{Call, Closure, FormatterError, RenderError, RenderFault};
 use crate::suggestion::suggestion;
 use crate::value::Value;
@@ -35,6 +36,13 @@ impl From<Exceeded> for Box<Failure<'_>> {
     #[cold]
     fn from(exceeded: Exceeded) -> Self {
         Self::new(Failure::Exceeded(exceeded))
+    }
+}
+
+impl From<Full> for Box<Failure<'_>> {
+    #[cold]
+    fn from(full: Full) -> Self {
+        Exceeded::from(full).into()
     }
 }
 

@@ -456,7 +456,8 @@ fn steps_count_work() {
     };
     let many = |count: usize, part: &dyn Fn(usize) -> String| (0..count).map(part).collect::<String>();
     let sets = many(2000, &|at| format!("{{%set v{at}=1%}}"));
-    let uses = format!("{{{{ [{}] | length }}}}", "x,".repeat(4000));
+    // Of more names than have registers, each is searched for.
+    let uses = format!("{{{{ [{}] | length }}}}", many(4000, &|at| format!("x{at},")));
     let names = many(4000, &|at| format!("{}v{}", if at > 0 { "," } else { "" }, at % 2000));
     let importing = format!("{sets}{{% from 'b.html' import {names} %}}");
     let including = format!("{sets}{{% include 'b.html' %}}");

@@ -8,7 +8,7 @@ use super::super::fault::Fault;
 use super::super::filters::{Filter, keyword_help, too_few, too_many};
 use super::super::foreign::{filter_help, fmt_help, foreign_arguments, test_help};
 use super::super::predicates::Predicate;
-use super::super::program::{ArgumentKind, Code, Constant, Instruction, Path, Shape};
+use super::super::program::{ArgumentKind, Code, Constant, Instruction, Shape};
 use super::{Compiler, small};
 use crate::dialect::FormatterUse;
 use crate::suggestion::suggestion;
@@ -175,8 +175,15 @@ impl<'t, 'a> Compiler<'t, 'a> {
         jumps.into_iter().for_each(|jump| self.land(jump));
     }
 
+    /// Makes code of a path.
+    pub(super) fn path_code(&mut self, path: u32, at: ByteRange) -> Code {
+        let start = small(self.code.len());
+        self.emit(Instruction::Path(path), at);
+        Code { start, end: start + 1 }
+    }
+
     /// Compiles a name with attributes, such as `page.title`, if an expression is one.
-    pub(super) fn path(&mut self, expr: &'a Expr<'t>) -> Option<Path> {
+    pub(super) fn path(&mut self, expr: &'a Expr<'t>) -> Option<u32> {
         let (name, attributes) = match &expr.kind {
             ExprKind::Name(name) => (*name, &[][..]),
             ExprKind::Postfix(base, operations) => match base.kind {
@@ -191,22 +198,18 @@ impl<'t, 'a> Compiler<'t, 'a> {
         {
             return None;
         }
-        let name = self.name_use(name);
-        let first = small(self.keys.len());
-        for attribute in attributes {
-            if let PostfixKind::Attribute(attribute) = &attribute.kind {
-                self.key(attribute.at);
-            }
-        }
-        let count = small(attributes.len());
-        Some(Path { name, first, count })
+        let attributes = attributes.iter().filter_map(|each| match &each.kind {
+            PostfixKind::Attribute(attribute) => Some(attribute.at),
+            _ => None,
+        });
+        Some(self.path_of(name, attributes))
     }
 
     /// Compiles the namespace of an assignment to one of its attributes.
     pub(super) fn namespace(&mut self, base: Name<'t>, between: &[Name<'t>]) -> Code {
         let start = small(self.code.len());
         let name = self.name_use(base.text);
-        self.emit(Instruction::Name(name), base.at);
+        self.emit(Instruction::Path(name), base.at);
         for attribute in between {
             let key = self.key(attribute.at);
             self.emit(Instruction::Attribute(key), base.at.to(attribute.at));

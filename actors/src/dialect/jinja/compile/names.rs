@@ -6,11 +6,14 @@
 use std::collections::HashMap;
 
 use super::super::ast::{self, ByteRange, Name};
-use super::super::program::{Lookup, NameUse, Target};
+use super::super::program::{Lookup, NO_REGISTER, Path, Target};
 use super::{Compiler, Within, small};
 
 /// The number of names that are searched one by one.
 const LINEAR_NAMES_MAX: usize = 16;
+
+/// The largest number of registers of a body, so that beginning a run costs little whatever the text is.
+const REGISTERS_MAX: u16 = 64;
 
 /// Different names in the order in which they were found.
 #[derive(Default)]
@@ -60,6 +63,39 @@ pub(super) struct Scope<'t> {
     shared: bool,
     /// The body of this scope also runs inside of itself.
     recursive: bool,
+    /// The register of the second variable, the item of a loop.
+    register: Option<u16>,
+    /// More variables than the first two may be in it, or macros share them.
+    pub(super) grows: bool,
+}
+
+/// The registers of the body that is being compiled.
+#[derive(Default)]
+pub(super) struct Registers<'t> {
+    pub(super) count: u16,
+    /// The names from outside that have a register.
+    outer: Names<'t>,
+    outer_registers: Vec<u16>,
+}
+
+impl<'t> Registers<'t> {
+    /// Returns a new register, if there may be one more.
+    pub(super) fn add(&mut self) -> Option<u16> {
+        let register = Some(self.count).filter(|count| *count < REGISTERS_MAX)?;
+        self.count += 1;
+        Some(register)
+    }
+
+    /// Returns the register of a name from outside.
+    fn of_outer(&mut self, name: &'t str) -> Option<u16> {
+        if let Some(at) = self.outer.position(name) {
+            return self.outer_registers.get(at).copied();
+        }
+        let register = self.add()?;
+        self.outer.push(name);
+        self.outer_registers.push(register);
+        Some(register)
+    }
 }
 
 impl Scope<'_> {
@@ -96,6 +132,23 @@ impl<'t, 'a> Compiler<'t, 'a> {
     pub(super) fn leak(&mut self) {
         if let Some(scope) = self.scopes.last_mut() {
             scope.leaky = true;
+            scope.grows = true;
+        }
+    }
+
+    /// Gives the item of the loop whose scope is the innermost one a register.
+    pub(super) fn item_register(&mut self) -> u16 {
+        let register = self.registers.add();
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.register = register;
+        }
+        register.unwrap_or(NO_REGISTER)
+    }
+
+    /// Notes that macros share the variables of the innermost scope.
+    pub(super) fn share(&mut self) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.grows = true;
         }
     }
 
@@ -105,6 +158,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         if scope.slots.position(name).is_some() || scope.others.position(name).is_some() {
             return;
         }
+        scope.grows |= scope.slots.list.len() > 1;
         let is_certain = scope.conditions == 0 && scope.others.list.is_empty() && !scope.leaky && !scope.shared;
         if is_certain && scope.slots.list.len() < usize::from(u16::MAX) {
             scope.slots.push(name);
@@ -116,8 +170,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Returns where a name is found.
     fn resolve(&mut self, name: &'t str) -> Lookup {
         let mut lookup = Lookup::Outer;
+        let mut register = None;
         for (up, scope) in self.scopes.iter().rev().enumerate() {
             if let Some(slot) = scope.slots.position(name) {
+                register = scope.register.filter(|_| slot == 1);
                 lookup = match (u16::try_from(up), u16::try_from(slot)) {
                     (Ok(up), Ok(slot)) => Lookup::Slot { up, slot },
                     _ => Lookup::Dynamic,
@@ -133,26 +189,44 @@ impl<'t, 'a> Compiler<'t, 'a> {
         if let Within::Macro(_) = self.within {
             match lookup {
                 Lookup::Slot { .. } if name == "caller" => self.uses_caller = true,
-                Lookup::Slot { .. } => {}
+                Lookup::Slot { .. } | Lookup::Register(_) => {}
                 Lookup::Outer | Lookup::Dynamic if self.free.position(name).is_some() => {}
                 Lookup::Outer | Lookup::Dynamic => self.free.push(name),
             }
             // A dynamic search may find the parameter as well.
             self.uses_caller |= name == "caller";
         }
-        lookup
+        // Nothing changes a value outside of a body while the body runs, so it is looked up once.
+        if lookup == Lookup::Outer {
+            register = self.registers.of_outer(name);
+        }
+        register.map_or(lookup, Lookup::Register)
     }
 
-    /// Adds a use of a name, which is a part of the source.
-    pub(super) fn name_use(&mut self, name: &'t str) -> u32 {
-        let lookup = self.resolve(name);
-        let start = self.position(name);
-        let key = self.key(ByteRange {
+    /// Adds a use of a name, which is a part of the source, with attributes.
+    pub(super) fn path_of(&mut self, text: &'t str, attributes: impl Iterator<Item = ByteRange>) -> u32 {
+        let lookup = self.resolve(text);
+        let start = self.position(text);
+        let name = self.key(ByteRange {
             start,
-            end: start + small(name.len()),
+            end: start + small(text.len()),
         });
-        self.names.push(NameUse { key, lookup });
-        small(self.names.len() - 1)
+        attributes.for_each(|attribute| _ = self.key(attribute));
+        let attributes = small(self.keys.len()) - name - 1;
+        if text == "loop" {
+            self.key_of_loop(name + 1);
+        }
+        self.paths.push(Path {
+            lookup,
+            name,
+            attributes,
+        });
+        small(self.paths.len() - 1)
+    }
+
+    /// Adds a use of a name without attributes.
+    pub(super) fn name_use(&mut self, name: &'t str) -> u32 {
+        self.path_of(name, std::iter::empty())
     }
 
     /// Adds the left side of an assignment.

@@ -9,7 +9,7 @@ use crate::dialect::jinja::functions::Function;
 use crate::dialect::jinja::program::ArgumentKind;
 use crate::dialect::jinja::scope::{LoopState, Macro};
 use crate::dialect::jinja::value::print::show;
-use crate::dialect::jinja::value::{Map, Val, equal};
+use crate::dialect::jinja::value::{Found, Map, Val, equal};
 use crate::dialect::{Frame, Missing};
 use crate::suggestion::suggestion;
 
@@ -190,8 +190,10 @@ impl<'r> Execution<'r> {
             escape: frame.escape,
         };
         let mark = self.variables.enter(callable.closure);
+        let around = self.variables.open_registers(definition.registers);
         self.bind(callable, start..start + given, named, frame)?;
         self.run(unit, definition.start, definition.end, frame)?;
+        self.variables.close_registers(around);
         self.variables.leave(mark);
         self.run = run;
         frame.depth -= 1;
@@ -224,7 +226,7 @@ impl<'r> Execution<'r> {
             }
             let value = value.unwrap_or(Val::Undefined(parameter_name));
             if let Some(key) = unit.unit.program.keys.get(parameter.name as usize) {
-                self.variables.push(key, parameter_name, value);
+                self.variables.push(key, parameter_name, Found::Val(value));
             }
         }
         let caller = named.iter().rev().find(|(keyword, _)| *keyword == "caller");
@@ -255,7 +257,7 @@ impl<'r> Execution<'r> {
                 if shared.get(name).is_none()
                     && let Some(value) = self.variables.find(key, name, usize::MAX)
                 {
-                    shared.set(name, value, &mut machine!(self, here, frame))?;
+                    shared.set(name, value.value(), &mut machine!(self, here, frame))?;
                 }
             }
         }

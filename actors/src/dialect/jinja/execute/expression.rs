@@ -10,7 +10,7 @@ use crate::dialect::jinja::filters::Arguments;
 use crate::dialect::jinja::operators::{binary, contains, negate, slice};
 use crate::dialect::jinja::program::{Code, Constant, Instruction};
 use crate::dialect::jinja::unit::JinjaUnit;
-use crate::dialect::jinja::value::{Map, Val, Wide, compare, equal};
+use crate::dialect::jinja::value::{Found, Map, Val, Wide, compare, equal};
 use crate::dialect::{Escape, Frame, Missing, RenderFault};
 
 /// The length of a text above which a formatter may have taken long, so that the clock is checked afterwards.
@@ -28,7 +28,7 @@ impl<'r> Execution<'r> {
         {
             // Most conditions and iterables are a name, with attributes or without.
             let value = match instruction {
-                Instruction::Path(path) => self.path(here, *path, frame),
+                Instruction::Path(path) => self.path(here, *path, frame).map(Found::value),
                 Instruction::Constant(index) => self.constant(here.unit, *index),
                 _ => {
                     self.eval_to(here, code, code.end, frame)?;
@@ -113,11 +113,7 @@ impl<'r> Execution<'r> {
         let unit = here.unit;
         let value = match instruction {
             Instruction::Constant(index) => self.constant(unit, index)?,
-            Instruction::Name(name) => match self.name(unit, name, frame)? {
-                Some(value) => value,
-                None => Val::Undefined(unit.place_text(at)),
-            },
-            Instruction::Path(path) => self.path(here, path, frame)?,
+            Instruction::Path(path) => self.path(here, path, frame)?.value(),
             Instruction::Attribute(key) => {
                 let value = self.pop();
                 self.attribute(here, value, key, at, frame)?
@@ -277,11 +273,8 @@ impl<'r> Execution<'r> {
 
     // Apart from the call, for a smaller frame of it.
     #[inline(never)]
-    fn named_callee(&self, here: UnitRef<'r>, name: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
-        Ok(match self.name(here.unit, name, frame)? {
-            Some(callee) => callee,
-            None => Val::Undefined(here.unit.name_text(name)),
-        })
+    fn named_callee(&mut self, here: UnitRef<'r>, name: u32, frame: &mut Frame<'_>) -> Outcome<Val<'r>> {
+        Ok(self.path(here, name, frame)?.value())
     }
 
     fn call_item(
@@ -443,12 +436,5 @@ impl JinjaUnit {
     /// Returns the text that an instruction stands for.
     fn place_text(&self, at: u32) -> &str {
         self.text.get(self.place(at).range()).unwrap_or_default()
-    }
-
-    fn name_text(&self, name: u32) -> &str {
-        self.program
-            .names
-            .get(name as usize)
-            .map_or("", |name| self.key(name.key))
     }
 }

@@ -1,6 +1,6 @@
 //! Other templates: inheritance, includes and imports.
 
-use super::{Execution, Machine, Run, UnitRef, machine};
+use super::{Execution, Leaf, Machine, Run, UnitRef, machine};
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::program::{Block, TemplateUse};
@@ -98,13 +98,34 @@ impl<'r> Execution<'r> {
         }
         let parent = UnitRef { unit, closure };
         self.chain.push(parent);
-        self.run.parent = Some((parent, frame.body.len()));
+        self.run.parent = Some(self.space.put((parent, frame.body.len()))?);
         Ok(())
     }
 
     /// Renders another template in the scope of this one.
     pub(super) fn include(&mut self, here: UnitRef<'r>, template: u32, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.step(frame)?;
+        if let Some(leaf) = self.last_leaf
+            && leaf.template == template
+            && std::ptr::eq(leaf.by, here.closure.top())
+        {
+            return self.render_leaf(here, leaf, frame);
+        }
+        let number = template;
         let template = Self::template_use(here, template)?;
+        if let Some(closure) = template.call.and_then(|call| here.closure.callee(call as usize)) {
+            if let Some(unit) = jinja(closure).filter(|unit| unit.program.is_leaf) {
+                let leaf = Leaf {
+                    by: here.closure.top(),
+                    template: number,
+                    unit: UnitRef { unit, closure },
+                    escape: Escape::of(&closure.top().name),
+                };
+                self.last_leaf = Some(leaf);
+                return self.render_leaf(here, leaf, frame);
+            }
+            return self.render(here, closure, template.place, frame);
+        }
         match self.find(here, template, frame)? {
             Some(closure) => self.render(here, closure, template.place, frame),
             None => Ok(()),
@@ -148,6 +169,24 @@ impl<'r> Execution<'r> {
         self.chain.truncate(self.run.chain);
         self.run = run;
         self.variables.replace_shared(shared);
+        frame.escape = escape;
+        frame.depth -= 1;
+        Ok(())
+    }
+
+    /// Renders a template that changes nothing but the output.
+    fn render_leaf(&mut self, here: UnitRef<'r>, leaf: Leaf<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
+        self.deeper(frame)?;
+        let base = std::mem::replace(&mut self.run.base, self.variables.len());
+        let escape = std::mem::replace(&mut frame.escape, leaf.escape);
+        let program = &leaf.unit.unit.program;
+        let around = self.variables.open_registers(program.registers);
+        self.run(leaf.unit, 0, program.top, frame).map_err(|failure| {
+            let place = Self::template_use(here, leaf.template).map(|template| template.place);
+            self.called(failure, here, place.unwrap_or_default())
+        })?;
+        self.variables.close_registers(around);
+        self.run.base = base;
         frame.escape = escape;
         frame.depth -= 1;
         Ok(())
@@ -281,12 +320,14 @@ impl<'r> Execution<'r> {
             ..run
         };
         self.variables.open();
+        let around = self.variables.open_registers(block.registers);
         self.run(unit, block.start, block.end, frame)
             .map_err(|failure| match std::ptr::eq(here.unit, unit.unit) {
                 // A block that stands where it is rendered.
                 true => failure,
                 false => self.called_block(failure, here, name),
             })?;
+        self.variables.close_registers(around);
         self.variables.close();
         self.run = run;
         frame.depth -= 1;

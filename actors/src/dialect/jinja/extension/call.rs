@@ -4,7 +4,7 @@ use super::returned::{Answer, Returned, Room, unusable};
 use super::signature::Signature;
 use crate::dialect::body::Body;
 use crate::dialect::escape::escape;
-use crate::dialect::{Escape, FormatterError};
+use crate::dialect::{Escape, Exceeded, FormatterError};
 use crate::value::Value;
 
 /// A call of a filter, test or function of the program.
@@ -75,7 +75,7 @@ impl<'r> FunctionCall<'r> {
         match self.escape {
             Escape::Html if self.safe.get(at) != Some(&true) => {
                 let mut escaped = Body::new(self.room.limit, 0);
-                escape(text, &mut escaped)?;
+                escape(text, &mut escaped).map_err(Exceeded::from)?;
                 Ok(escaped.to_text())
             }
             _ => Ok(text.to_owned()),

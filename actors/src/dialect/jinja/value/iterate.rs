@@ -1,6 +1,6 @@
 //! Going over the items of a value.
 
-use super::{Kind, Val};
+use super::{Found, Kind, Val};
 use crate::dialect::RenderFault;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::machine::Machine;
@@ -70,6 +70,15 @@ impl<'r> Source<'r> {
                 let character = rest.chars().next()?;
                 Some(Val::Str(&rest[..character.len_utf8()]))
             }
+        }
+    }
+
+    /// Returns the item at an index as it lies there.
+    #[inline]
+    pub(in crate::dialect::jinja) fn found(&self, index: usize, offset: usize) -> Option<Found<'r>> {
+        match self {
+            Self::Data(items) => items.get(index).map(Found::Data),
+            other => other.get(index, offset).map(Found::Val),
         }
     }
 

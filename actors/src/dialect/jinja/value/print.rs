@@ -90,6 +90,12 @@ pub(in crate::dialect::jinja) fn float(number: f64, sink: &mut dyn Sink) -> Outc
     sink.push(&digits)
 }
 
+/// Returns true if the shortest digits of a float certainly have no exponent.
+#[inline]
+pub(in crate::dialect::jinja) fn prints_short(number: f64) -> bool {
+    (1e-4..1e15).contains(&number.abs())
+}
+
 /// A walk over a value that writes it.
 struct Walk<'w> {
     sink: &'w mut dyn Sink,
