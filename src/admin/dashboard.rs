@@ -6,6 +6,8 @@
 mod pages;
 mod actions;
 mod overview;
+mod attention;
+mod visitors;
 mod versions;
 mod templates;
 mod drawing;
@@ -25,6 +27,21 @@ const ICON: &str = include_str!("dashboard/assets/icon.svg");
 pub(super) fn configure(app: &mut ServiceConfig) {
     app.service(web::redirect("/", "/_hotplate/").see_other());
     app.service(web::redirect("/_hotplate", "/_hotplate/").see_other());
+    for (kind, colour) in [("warn", "#fbbf24"), ("bad", "#e11d48")] {
+        let icon = ICON.replace(
+            "</svg>",
+            &format!(r##"<circle cx="24" cy="8" r="8" fill="{colour}" stroke="#fff" stroke-width="1.5"/></svg>"##),
+        );
+        let answer = move || {
+            let icon = icon.clone();
+            async move {
+                HttpResponse::Ok()
+                    .insert_header((CONTENT_TYPE, "image/svg+xml"))
+                    .body(icon)
+            }
+        };
+        app.route(&format!("/_hotplate/icon-{kind}.svg"), web::get().to(answer));
+    }
     for (path, content_type, text) in [
         ("/_hotplate/dashboard.css", "text/css; charset=utf-8", STYLE),
         ("/_hotplate/dashboard.js", "text/javascript; charset=utf-8", SCRIPT),
@@ -53,6 +70,8 @@ pub(super) fn configure(app: &mut ServiceConfig) {
 #[derive(Debug, Serialize)]
 struct Frame {
     title: String,
+    /// The icon of the browser's tab, which shows trouble.
+    icon: String,
     /// The tab of this page: one of these three flags is true, or none.
     overview: bool,
     versions: bool,

@@ -48,6 +48,8 @@ pub(super) async fn run(state: Weak<AdminState>) {
 #[derive(Default)]
 struct Forwarder {
     last: Option<(HealthAnswer, StatusCounters)>,
+    /// The failed answers of visitors in words.
+    failures: String,
 }
 
 impl Forwarder {
@@ -55,7 +57,8 @@ impl Forwarder {
     fn take_reading(&mut self, state: &AdminState) {
         let counters = state.hotplate.counters();
         state.vitals.take(&counters, Instant::now());
-        let vitals = VitalsView::of(&state.vitals.vitals(&counters));
+        let visitors = state.visitors();
+        let vitals = VitalsView::of(&state.vitals.vitals(&counters), visitors);
         state.dashboard_events.send("vitals", &json(&vitals));
         let health = state.health();
         // Backlogs and counts of connections change all the time and are left out.
@@ -72,7 +75,10 @@ impl Forwarder {
         let differs = |(last, entries): &(HealthAnswer, StatusCounters)| {
             shown(last) != shown(&health) || *entries != counters.entries
         };
-        if self.last.as_ref().is_some_and(differs) {
+        // While visitors get failures, the counts on the page change with each reading.
+        let answers = visitors.failures();
+        if self.last.as_ref().is_some_and(differs) || answers != self.failures {
+            self.failures = answers;
             state.dashboard_events.send("changed", "{}");
         }
         self.last = Some((health, counters.entries));

@@ -4,6 +4,7 @@ mod diagnostic;
 mod event;
 mod health;
 mod version;
+mod visitors;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer,
 };
+pub(super) use visitors::{FAILURES_MAX, FailureAnswer, VisitorsAnswer};
 
 /// Names in one field of an answer.
 const NAMES_MAX: usize = 100;

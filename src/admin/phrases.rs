@@ -23,6 +23,16 @@ pub(super) fn amount(value: f64) -> String {
     }
 }
 
+/// Formats a number of bytes.
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes < 1 << 20 => format!("{:.0} KB", bytes as f64 / 1024.0),
+        bytes if bytes < 1 << 30 => format!("{:.0} MB", bytes as f64 / f64::from(1 << 20)),
+        bytes => format!("{:.1} GB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
 /// Formats the time since a moment.
 pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
     match now_ms.saturating_sub(at_ms) / 1000 {
@@ -97,6 +107,7 @@ mod tests {
             [0, 5_000, 61_000, 3_600_000, 90_000_000].map(|ms| ago(0, ms)),
             ["just now", "5 s ago", "1 min ago", "1 h ago", "1 d ago"]
         );
+        assert_eq!([2_048, 5 << 20, 3 << 30].map(bytes), ["2 KB", "5 MB", "3.0 GB"]);
         assert_eq!(in_query("a/b c&d?ü"), "a/b%20c%26d%3F%C3%BC");
         assert_eq!(spark(&[]), "");
         assert_eq!(spark(&[0.0, 2.0]), "M118.0,30.0L120.0,2.0");

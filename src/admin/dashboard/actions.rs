@@ -23,6 +23,8 @@ struct ActionForm {
     token: Option<String>,
     to: Option<u64>,
     actor: Option<String>,
+    /// The page to which signing in leads back.
+    back: Option<String>,
 }
 
 async fn form(payload: Payload, state: &AdminState) -> Result<ActionForm, Problem> {
@@ -63,7 +65,7 @@ pub(super) async fn act(
     state: Data<AdminState>,
 ) -> Answered {
     if !state.access.is_known(request.headers(), now_ms()) {
-        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, false);
+        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, false, None);
     }
     let form = form(payload, &state).await?;
     let hotplate = &state.hotplate;
@@ -97,16 +99,17 @@ pub(super) async fn act(
 }
 
 pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered {
-    let token = form(payload, &state).await?.token.unwrap_or_default();
+    let form = form(payload, &state).await?;
+    let (token, back) = (form.token.unwrap_or_default(), form.back);
     if !state.access.is_token(&token) {
-        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true);
+        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true, back.as_deref());
     }
     let now_ms = now_ms();
     let cookie = state
         .access
         .begin_session(now_ms.saturating_add(state.limits.session_ms), now_ms)?;
     Ok(HttpResponse::SeeOther()
-        .insert_header((LOCATION, "/_hotplate/"))
+        .insert_header((LOCATION, pages::return_to(back.as_deref())))
         .insert_header((SET_COOKIE, cookie))
         .finish())
 }

@@ -16,10 +16,18 @@ async function update(href) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   // A newer request has been sent meanwhile.
   if (number !== requests) return;
+  const stateOf = (of) => of.querySelector("#status")?.textContent.trim().replace(/\s+/g, " ");
+  const before = stateOf(document);
   for (const part of document.querySelectorAll("[data-part]")) {
     const newer = page.getElementById(part.id);
     if (newer) replace(part, newer);
   }
+  // The tab of the browser and screen readers learn of a new state as well.
+  const state = stateOf(document);
+  if (state !== before) document.querySelector("[data-announce]").textContent = state ?? "";
+  document.title = page.title;
+  const icon = page.querySelector("link[rel=icon]")?.getAttribute("href");
+  if (icon) document.querySelector("link[rel=icon]").setAttribute("href", icon);
   ages();
 }
 
