@@ -40,6 +40,8 @@ mod reload;
 #[cfg(feature = "cli")]
 mod live;
 #[cfg(feature = "cli")]
+mod overlay;
+#[cfg(feature = "cli")]
 mod own_command;
 #[cfg(feature = "cli")]
 mod pace;
@@ -64,6 +66,8 @@ mod watch;
 
 #[cfg(feature = "admin")]
 mod admin;
+#[cfg(feature = "cli")]
+mod axe;
 #[cfg(feature = "admin")]
 mod wire;
 #[cfg(feature = "admin")]
