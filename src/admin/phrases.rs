@@ -61,6 +61,16 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// Formats a number with commas: `10,001`.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let grouped = digits.char_indices().flat_map(|(at, digit)| {
+        let is_group = at > 0 && (digits.len() - at).is_multiple_of(3);
+        is_group.then_some(',').into_iter().chain([digit])
+    });
+    grouped.collect()
+}
+
 /// Encodes a value for the query of an address.
 pub(super) fn in_query(value: &str) -> String {
     let mut encoded = String::with_capacity(value.len());
@@ -108,6 +118,10 @@ mod tests {
             ["just now", "5 s ago", "1 min ago", "1 h ago", "1 d ago"]
         );
         assert_eq!([2_048, 5 << 20, 3 << 30].map(bytes), ["2 KB", "5 MB", "3.0 GB"]);
+        assert_eq!(
+            [0, 999, 1_000, 10_001, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "10,001", "1,234,567"]
+        );
         assert_eq!(in_query("a/b c&d?ü"), "a/b%20c%26d%3F%C3%BC");
         assert_eq!(spark(&[]), "");
         assert_eq!(spark(&[0.0, 2.0]), "M118.0,30.0L120.0,2.0");

@@ -166,6 +166,26 @@ impl Browser {
         pressed.expect("pressed");
     }
 
+    /// Moves the pointer over an element.
+    pub(crate) fn point_at(&self, selector: &str) {
+        use fantoccini::Locator;
+        use fantoccini::actions::{InputSource, MouseActions, PointerAction};
+
+        let moved = self.runtime.block_on(async {
+            let element = self.client.find(Locator::Css(selector)).await?;
+            let there = PointerAction::MoveToElement {
+                element,
+                duration: None,
+                x: 0.0,
+                y: 0.0,
+            };
+            self.client
+                .perform_actions(MouseActions::new("mouse".to_owned()).then(there))
+                .await
+        });
+        moved.expect("moved");
+    }
+
     /// Presses keys wherever the focus is, also in a shadow tree.
     pub(crate) fn press_in_page(&self, keys: &str) {
         use fantoccini::actions::{InputSource, KeyAction, KeyActions};

@@ -193,6 +193,75 @@ fn signing_in_is_for_people_only() {
     );
 }
 
+#[test]
+fn long_lists_have_pages_and_filters() {
+    let texts: Vec<_> = (0..130)
+        .map(|number| (format!("page{number:03}.html"), "text".to_owned()))
+        .collect();
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let served = Served::start(&texts);
+    served.edit("page077.html", "{{ if x }}");
+    for (path, parts, absent) in [
+        (
+            "templates",
+            &["1–60 of 130 templates", "page 1 of 3", "page=2", "page077.html"][..],
+            "Previous",
+        ),
+        (
+            "templates?page=3",
+            &["121–130 of 130 templates", "page=2", "page129.html"],
+            "Next",
+        ),
+        (
+            "templates?page=99&q=PAGE",
+            &["121–130 of 130 matches", "page=2&amp;q=PAGE", "q=PAGE&amp;page=3"],
+            "Next",
+        ),
+        (
+            "templates?state=stale",
+            &["1 match", "page077.html", "last good version</span>"],
+            "page001.html",
+        ),
+        ("templates?state=nonsense", &["0 matches"], "page001.html"),
+    ] {
+        let answer = served.get(&format!("/_hotplate/{path}"));
+        for part in parts {
+            assert!(answer.body.contains(part), "{path}: no `{part}` in {}", answer.body);
+        }
+        assert!(
+            !answer.body.contains(&format!(">{absent}<")),
+            "{path}: {absent} in {}",
+            answer.body
+        );
+    }
+}
+
+#[test]
+fn rows_do_not_move_under_the_pointer() {
+    let browser = browser!();
+    let served = Served::start(&SHOP);
+    served.edit("alone.txt", "two");
+    browser.open(&url(&served, "versions"));
+    browser.point_at("#v1 .number");
+    browser.wait_for("document.querySelector('#versions:hover')");
+    let place = "JSON.stringify(document.querySelector('#v1').getBoundingClientRect())";
+    browser.run(&format!("window.before = {place}"));
+    served.edit("alone.txt", "three");
+    browser.wait_for("document.querySelector('#status').textContent.includes('v3')");
+    assert_eq!(
+        browser.run(&format!(
+            "return window.before === {place} && !document.querySelector('#v3')"
+        )),
+        json!(true)
+    );
+    // The new row appears when the pointer has left the list.
+    browser.point_at(".brand");
+    browser.wait_for("document.querySelector('#v3')");
+}
+
 /// Returns the addresses of other servers from which the page has loaded something.
 fn loaded_from_elsewhere(browser: &Browser) -> serde_json::Value {
     browser.run("return performance.getEntriesByType('resource').map(r => r.name).filter(name => !name.startsWith(location.origin))")
@@ -373,6 +442,15 @@ fn the_graph_works_by_mouse_and_keyboard() {
     browser.wait_for(
         "document.querySelectorAll('#list li').length === 1 && document.querySelector('#q').value === 'alone'",
     );
+    // The drawing fits, zooms by a button and by a key, and only the chosen neighbourhood is in the order of the tab key.
+    browser.open(&url(&served, "templates?at=index.html"));
+    browser.run("document.querySelector('[data-by=\"1.25\"]').click()");
+    let width = "document.querySelector('#graph').getAttribute('width') / document.querySelector('#graph').viewBox.baseVal.width";
+    assert_eq!(browser.run(&format!("return {width}")), json!(1.25));
+    browser.run("document.querySelector('#picture').focus()");
+    browser.press("0");
+    browser.wait_for(&format!("{width} <= 1"));
+    browser.wait_for("document.querySelectorAll('#graph .node[tabindex=\"0\"]').length === 2");
     // A fault appears in the graph without a reload.
     browser.open(&url(&served, "templates?at=index.html"));
     served.edit("part/foot.html", "{{ if x }}");

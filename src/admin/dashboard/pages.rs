@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::attention::Attention;
 use super::drawing::GraphDrawing;
 use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow};
-use super::templates::{self, DependentUsage, TemplateDetail, TemplatesView};
+use super::templates::{self, DependentUsage, ListQuery, TemplateDetail, TemplatesView};
 use super::versions::{Compared, OtherVersion, VersionView, VersionsView};
 use super::visitors::{InstanceView, VisitorsView};
 use super::{Frame, PageStatus, actions};
@@ -32,6 +32,10 @@ pub(super) struct PageQuery {
     done: Option<String>,
     /// The text to search for.
     q: Option<String>,
+    /// The status to list.
+    state: Option<String>,
+    /// The page of the list.
+    page: Option<usize>,
     /// The template to show.
     at: Option<String>,
     /// The version to compare with.
@@ -241,15 +245,27 @@ pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> 
         None => None,
     };
     let (hotplate, at) = (state.hotplate.clone(), query.at.clone());
-    let search: String = query.q.as_deref().unwrap_or_default().chars().take(200).collect();
-    let searched = search.clone();
+    let short = |text: &Option<String>| {
+        text.as_deref()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect::<String>()
+    };
+    let selection = ListQuery {
+        search: short(&query.q),
+        state: short(&query.state),
+        page: query.page.unwrap_or(1),
+    };
+    let selected = selection.clone();
     let drawn = state
-        .work(move || draw(&hotplate, &edges, &searched, at.as_deref()))
+        .work(move || draw(&hotplate, &edges, &selected, at.as_deref()))
         .await?;
     let (list, picture, only) = drawn;
     let view = TemplatesView {
         frame: frame(&state, "Templates", DashboardTab::Templates, &query),
-        search,
+        states: selection.states(),
+        search: selection.search,
         list,
         picture,
         only,
@@ -264,15 +280,15 @@ pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> 
 fn draw(
     hotplate: &Hotplate,
     edges: &[hotplate_actors::messages::Edge],
-    search: &str,
+    selection: &ListQuery,
     at: Option<&str>,
 ) -> (templates::TemplateList, GraphDrawing, Option<String>) {
     let pinned = hotplate.snapshot();
     let calls = CallGraph::new(hotplate, pinned.snapshot(), edges);
     let (part, only) = templates::part(&calls, at);
     (
-        templates::list(&calls, search, at),
-        GraphDrawing::draw(&calls, &part, at, search),
+        templates::list(&calls, selection, at),
+        GraphDrawing::draw(&calls, &part, at, &selection.rest()),
         only,
     )
 }
