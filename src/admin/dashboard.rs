@@ -13,15 +13,29 @@ mod templates;
 mod drawing;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{self, ServiceConfig};
 use serde::Serialize;
 
 const STYLE: &str = include_str!("dashboard/assets/dashboard.css");
 const SCRIPT: &str = include_str!("dashboard/assets/dashboard.js");
 const ICON: &str = include_str!("dashboard/assets/icon.svg");
+
+/// The digest of the style, the script and the icon. A browser that keeps them asks for others once they differ.
+fn assets() -> &'static str {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| {
+        let digest = blake3::Hasher::new()
+            .update(STYLE.as_bytes())
+            .update(SCRIPT.as_bytes())
+            .update(ICON.as_bytes())
+            .finalize();
+        digest.to_hex()[..16].to_owned()
+    })
+}
 
 /// Mounts the dashboard below `/_hotplate`.
 pub(super) fn configure(app: &mut ServiceConfig) {
@@ -48,7 +62,9 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         ("/_hotplate/icon.svg", "image/svg+xml", ICON),
     ] {
         let answer = move || async move {
+            // The address has a digest, so a browser may keep the file.
             HttpResponse::Ok()
+                .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
                 .insert_header((CONTENT_TYPE, content_type))
                 .body(text)
         };
@@ -70,6 +86,8 @@ pub(super) fn configure(app: &mut ServiceConfig) {
 #[derive(Debug, Serialize)]
 struct Frame {
     title: String,
+    /// The digest of the style and the script, which is part of their addresses.
+    assets: &'static str,
     /// The icon of the browser's tab, which shows trouble.
     icon: String,
     /// The tab of this page: one of these three flags is true, or none.

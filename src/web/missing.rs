@@ -59,7 +59,8 @@ impl SitePages {
         };
         format!(
             "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-             <meta name=\"color-scheme\" content=\"light dark\"><title>Not Found</title></head>\n<body>\n<main>\n<h1>There is no page here.</h1>\n\
+             <meta name=\"color-scheme\" content=\"light dark\"><title>Not Found</title>\
+             <style>body{{background:Canvas;color:CanvasText;font:16px/1.5 system-ui,sans-serif;margin:2rem}}a{{color:LinkText}}</style></head>\n<body>\n<main>\n<h1>There is no page here.</h1>\n\
              <p>No template answers <code>{path}</code>.</p>\n{meant}{pages}</main>\n</body>\n</html>\n"
         )
     }

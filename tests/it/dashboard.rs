@@ -222,7 +222,7 @@ fn long_lists_have_pages_and_filters() {
         ),
         (
             "templates?state=stale",
-            &["1 match", "page077.html", "last good version</span>"],
+            &["1 match", "page077.html", "last good</span>"],
             "page001.html",
         ),
         ("templates?state=nonsense", &["0 matches"], "page001.html"),

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::templates::href;
+use super::templates::{href, words};
 use crate::admin::calls::{CallGraph, Subgraph};
 
 const WIDTH: usize = 196;
@@ -49,6 +49,8 @@ struct NodeBox {
     name: String,
     href: String,
     standing: &'static str,
+    /// The status in words.
+    words: &'static str,
     /// The distance from the selected template: `here`, `near` or `far`; `plain` if none is selected.
     place: &'static str,
     current: bool,
@@ -97,6 +99,7 @@ impl GraphDrawing {
                 label: shortened(name),
                 href: format!("{}{rest}", href(name, "")),
                 standing: calls.nodes[*node].standing.as_str(),
+                words: words(calls.nodes[*node].standing),
                 place: match at {
                     None => "plain",
                     Some(at) if at == *node => "here",

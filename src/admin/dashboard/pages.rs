@@ -101,6 +101,7 @@ fn framed(state: &AdminState, title: &str, tab: DashboardTab, query: &PageQuery,
     let trouble = status.as_ref().filter(|status| status.kind != "good");
     Frame {
         title: trouble.map_or_else(|| title.to_owned(), |trouble| format!("({}) {title}", trouble.text)),
+        assets: super::assets(),
         icon: trouble.map_or_else(
             || "/_hotplate/icon.svg".to_owned(),
             |trouble| format!("/_hotplate/icon-{}.svg", trouble.kind),

@@ -59,7 +59,7 @@ pub(super) struct StateChoice {
 const STATES: [(&str, &str); 5] = [
     ("", "all states"),
     ("broken", "unavailable"),
-    ("stale", "last good version"),
+    ("stale", "serving last good"),
     ("missing", "missing"),
     ("current", "current"),
 ];
@@ -144,12 +144,7 @@ pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> Te
         let name = &calls.nodes[*node].name;
         TemplateItem {
             href: format!("{}{rest}", href(name, "")),
-            words: match calls.nodes[*node].standing {
-                StatusAnswer::Current => None,
-                StatusAnswer::Stale => Some("last good version"),
-                StatusAnswer::Broken => Some("unavailable"),
-                StatusAnswer::Missing => Some("missing"),
-            },
+            words: Some(words(calls.nodes[*node].standing)).filter(|words| *words != "current"),
             standing: calls.nodes[*node].standing.as_str(),
             callers: calls.callers[*node].len(),
             selected: at == Some(name.as_str()),
@@ -170,6 +165,16 @@ pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> Te
         previous: (page > 1).then(|| address(page - 1)),
         next: (page < pages).then(|| address(page + 1)),
         pages: (pages > 1).then(|| format!("page {page} of {pages}")),
+    }
+}
+
+/// Returns a status in words.
+pub(super) fn words(status: StatusAnswer) -> &'static str {
+    match status {
+        StatusAnswer::Current => "current",
+        StatusAnswer::Stale => "last good",
+        StatusAnswer::Broken => "unavailable",
+        StatusAnswer::Missing => "missing",
     }
 }
 
@@ -218,6 +223,8 @@ pub(super) fn part(calls: &CallGraph, at: Option<&str>) -> (Subgraph, Option<Str
 pub(super) struct TemplateDetail {
     name: String,
     standing: &'static str,
+    /// The status in words.
+    words: &'static str,
     since: Option<u64>,
     cause: Option<TemplateLink>,
     bytes: Option<usize>,
@@ -301,6 +308,7 @@ impl TemplateDetail {
         let (findings, warnings) = (about.diagnostics.len(), about.warnings.len());
         Self {
             standing: about.standing.as_str(),
+            words: words(about.standing),
             since: about.since,
             cause: about
                 .cause
