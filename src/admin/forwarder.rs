@@ -19,6 +19,17 @@ use crate::metrics::now_ms;
 /// The time between two readings of the counters.
 const READING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The time in which events are gathered for dashboards.
+const GATHER: Duration = Duration::from_millis(25);
+
+/// Waits for a time, for ever if there is none.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => rt::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Forwards events until the listener ends, which drops the state.
 pub(super) async fn run(state: Weak<AdminState>) {
     let Some(mut subscription) = state.upgrade().map(|state| state.hotplate.subscribe()) else {
@@ -28,8 +39,17 @@ pub(super) async fn run(state: Weak<AdminState>) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut forwarder = Forwarder::default();
     let mut has_ended = false;
+    // The time at which dashboards are informed of the events so far. Many events at once, such as the failures of all pages of a partial,
+    // are one, so that no dashboard falls behind and has to connect again.
+    let mut inform_at: Option<Instant> = None;
     loop {
         let event = tokio::select! {
+            () = reached(inform_at) => {
+                inform_at = None;
+                let Some(state) = state.upgrade() else { return };
+                state.dashboard_events.send("changed", "{}");
+                continue;
+            }
             event = subscription.next(), if !has_ended => match event {
                 Some(event) => Some(event),
                 None => { has_ended = true; continue }
@@ -38,7 +58,10 @@ pub(super) async fn run(state: Weak<AdminState>) {
         };
         let Some(state) = state.upgrade() else { return };
         match event {
-            Some(event) => Forwarder::forward(&state, &event),
+            Some(event) => {
+                Forwarder::forward(&state, &event);
+                inform_at.get_or_insert_with(|| Instant::now() + GATHER);
+            }
             None => forwarder.take_reading(&state),
         }
     }
@@ -109,6 +132,5 @@ impl Forwarder {
             // For any other event the current state is sent, which suffices. After `Lagged` it replaces the events that were missed.
             _ => state.events.send("current", &json(&state.current())),
         }
-        state.dashboard_events.send("changed", "{}");
     }
 }

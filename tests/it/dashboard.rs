@@ -185,6 +185,17 @@ fn signing_in_is_for_people_only() {
         401,
         "the API has no sessions"
     );
+    for (referer, to) in [
+        (
+            "http://x/_hotplate/templates?at=a.html",
+            "/_hotplate/templates?at=a.html&done=unchanged",
+        ),
+        ("http://x/elsewhere", "/_hotplate/?done=unchanged"),
+    ] {
+        let headers = [("cookie", session), ("referer", referer)];
+        let reloaded = ask("POST", "/_hotplate/do/reload", &headers, "");
+        assert_eq!(reloaded.header("location"), Some(to), "{reloaded:?}");
+    }
     let other = [("cookie", session), ("origin", "https://evil.example")];
     assert_eq!(ask("POST", "/_hotplate/do/reload", &other, "").status, 403);
     assert_eq!(
@@ -237,6 +248,48 @@ fn long_lists_have_pages_and_filters() {
             answer.body
         );
     }
+}
+
+/// Many failures at once are one change for a dashboard, so it does not fall behind and connect again.
+#[test]
+fn a_break_of_many_pages_reaches_the_dashboard_over_one_connection() {
+    let texts: Vec<_> = (0..60)
+        .map(|number| (format!("page{number}.html"), "{{ call part.html with x }}".to_owned()))
+        .collect();
+    let mut texts: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    texts.push(("part.html", "part"));
+    let served = Served::start(&texts);
+    let data = json!({"x": {"a": 1}});
+    for (name, _) in &texts[..60] {
+        served.hotplate.render(name, &data).expect("renders");
+    }
+    let mut events = wire::Events::listen(served.address(), "/_hotplate/live", &[]);
+    events.next_of("vitals");
+    served.edit("part.html", "{b}");
+    for (name, _) in &texts[..60] {
+        served.hotplate.render(name, &data).expect("the last good one");
+    }
+    served.edit("page0.html", "last");
+    let mut changes = 0;
+    let until = loop {
+        let event = events.next().expect("the connection stays").event;
+        assert_ne!(event, "lagged");
+        if event == "changed" {
+            changes += 1;
+        }
+        if served
+            .get("/_hotplate/")
+            .body
+            .contains("<b>59</b> serving the last good version")
+            && changes > 0
+        {
+            break changes;
+        }
+    };
+    assert!(until < 30, "{until} changes for 62 events");
 }
 
 #[test]

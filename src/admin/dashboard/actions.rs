@@ -1,7 +1,7 @@
 //! The actions of the dashboard: forms that work without a script.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{LOCATION, SET_COOKIE};
+use actix_web::http::header::{LOCATION, REFERER, SET_COOKIE};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::messages::RolledBack;
@@ -52,9 +52,12 @@ pub(super) fn result(key: &str) -> Option<&'static str> {
     })
 }
 
-fn to_overview(result: &str) -> HttpResponse {
+/// Redirects to a page of the dashboard that shows the result of an action.
+fn to_page(page: &str, result: &str) -> HttpResponse {
+    let page = page.split('#').next().unwrap_or_default();
+    let separator = if page.contains('?') { '&' } else { '?' };
     HttpResponse::SeeOther()
-        .insert_header((LOCATION, format!("/_hotplate/?done={result}")))
+        .insert_header((LOCATION, format!("{page}{separator}done={result}")))
         .finish()
 }
 
@@ -95,7 +98,13 @@ pub(super) async fn act(
         }
         _ => return Err(Problem::nothing_here(request.path())),
     };
-    Ok(to_overview(result))
+    // A reload leaves the reader where they are; every other action shows on the overview.
+    let page = match action.as_str() {
+        "reload" => request.headers().get(REFERER).and_then(|page| page.to_str().ok()),
+        _ => None,
+    };
+    let page = page.and_then(|page| page.find("/_hotplate/").map(|at| &page[at..]));
+    Ok(to_page(pages::return_to(page), result))
 }
 
 pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered {

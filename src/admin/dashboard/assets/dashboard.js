@@ -243,7 +243,11 @@ addEventListener("submit", (event) => {
 document.querySelector("[data-submit]")?.addEventListener("change", (event) => event.target.form.requestSubmit());
 
 // The result of an action is shown once: a reload of the page does not show it again.
-if (new URLSearchParams(location.search).has("done")) history.replaceState(null, "", location.pathname);
+const shownAt = new URL(location.href);
+if (shownAt.searchParams.has("done")) {
+  shownAt.searchParams.delete("done");
+  history.replaceState(null, "", shownAt);
+}
 ages();
 center();
 setInterval(ages, 10_000);
