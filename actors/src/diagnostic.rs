@@ -417,6 +417,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_lines_around_a_fault_are_kept() {
+        let long = "x".repeat(2 * EXCERPT_CHARACTERS);
+        let text = format!("one\r\ntwo\nthree\nfour\n{long}\n\n");
+        let around = |line| {
+            let span = Span {
+                line,
+                column: 1,
+                length: 1,
+            };
+            let fault = Diagnostic::error("code", "message").at_span(&text, span);
+            let (before, after) = fault.around();
+            [before, after].map(|lines| lines.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(around(1), [lines(&[]), lines(&["two", "three"])]);
+        assert_eq!(around(2)[0], lines(&["one"]));
+        assert_eq!(around(3)[0], lines(&["one", "two"]));
+        assert_eq!(around(4)[1][0].chars().count(), EXCERPT_CHARACTERS + 1);
+        assert_eq!(around(5)[1], lines(&[""]));
+        assert_eq!(around(6)[1], lines(&[]));
+        assert_eq!(around(99), [lines(&[]), lines(&[])]);
+    }
+
+    #[test]
     fn spans_count_characters() {
         let text = "one\r\nzwei ü {ß}\nthree";
         let at = text.find("{ß}").expect("is there");

@@ -56,7 +56,7 @@ impl FailuresView {
                 Some("stand-in") => ("stand-in page (503)", "bad"),
                 Some(_) => ("error (500)", "bad"),
             };
-            let counts = [(failure.failures, "failed"), (failure.stale, "from an older version")];
+            let counts = [(failure.failures, "failed"), (failure.stale, "last good")];
             let counts = counts.into_iter().filter(|(count, _)| *count > 0);
             let counts: Vec<_> = counts.map(|(count, what)| format!("{count} {what}")).collect();
             let found = failure.diagnostic;

@@ -60,7 +60,7 @@ const overlay = (() => {
     if (!dialog.open) dialog.showModal();
     alert.textContent = "";
     // The findings have the focus, so that arrows and PageDown scroll them and not the page behind.
-    dialog.querySelector(".faults").focus();
+    dialog.querySelector(".faults").focus({ preventScroll: true });
     // Scrolls long lines to the marked range.
     for (const line of dialog.querySelectorAll("pre")) {
       const end = line.querySelector("mark").offsetLeft + line.querySelector("mark").offsetWidth - line.offsetLeft;
