@@ -20,6 +20,8 @@ mod stream;
 mod idempotency;
 mod calls;
 mod vitals;
+mod visitors;
+mod instance;
 mod phrases;
 mod previews;
 mod model;
@@ -69,6 +71,7 @@ pub struct Admin {
     hosts: Vec<String>,
     limits: AdminLimits,
     log: Option<Arc<dyn LogLevel>>,
+    configuration: Option<String>,
 }
 
 /// Reads and changes the filter of the log, for `/admin/v1/log-level`. The program that sets up the log implements it.
@@ -133,6 +136,7 @@ impl Admin {
             hosts: Vec::new(),
             limits: AdminLimits::default(),
             log: None,
+            configuration: None,
         }
     }
 
@@ -173,6 +177,12 @@ impl Admin {
         self
     }
 
+    /// Names the configuration file that the program was started with, which the dashboard shows.
+    pub fn configuration(mut self, file: impl Into<String>) -> Self {
+        self.configuration = Some(file.into());
+        self
+    }
+
     /// Starts the listener. It runs until its handle is dropped.
     ///
     /// # Errors
@@ -189,7 +199,8 @@ impl Admin {
             return Err(AdminError::UnusableToken);
         }
         let access = Access::new(self.token.as_deref(), address, &self.hosts, self.limits.sessions);
-        let state = state::AdminState::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
+        let mut state = state::AdminState::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
+        state.configuration = self.configuration;
         server::start(listener, address, state)
     }
 }

@@ -151,10 +151,29 @@ enum Format {
 /// Runs `hotplate` with the arguments of this process, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let Arguments { command, common } = Arguments::parse();
-    let code = command.run(&common).unwrap_or_else(Failure::report);
+    let format = asked_format(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));
+    let Arguments { command, common } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if format == Format::Json && error.use_stderr() => {
+            return Failure::of_arguments(&error).report_in(format);
+        }
+        Err(error) => error.exit(),
+    };
+    let code = command.run(&common).unwrap_or_else(|failure| failure.report_in(format));
     output::flush();
     code
+}
+
+/// Returns the format that the arguments ask for, also if they are wrong otherwise.
+fn asked_format(arguments: impl Iterator<Item = String>) -> Format {
+    let arguments: Vec<String> = arguments.collect();
+    let pairs = arguments
+        .windows(2)
+        .any(|pair| pair[0] == "--format" && pair[1] == "json");
+    match pairs || arguments.iter().any(|argument| argument == "--format=json") {
+        true => Format::Json,
+        false => Format::Human,
+    }
 }
 
 impl Command {

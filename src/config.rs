@@ -110,6 +110,8 @@ pub struct Dev {
     pub hosts: Vec<String>,
     /// The editor that links in the browser open.
     pub editor: String,
+    /// True if the overlay with the errors of a page opens by itself.
+    pub overlay: bool,
 }
 
 /// The admin listener.
@@ -409,6 +411,7 @@ impl Default for Dev {
             bind: "127.0.0.1:7878".to_owned(),
             hosts: Vec::new(),
             editor: "vscode".to_owned(),
+            overlay: true,
         }
     }
 }

@@ -29,6 +29,7 @@ mod response;
 mod digests;
 mod pages;
 mod pin;
+mod missing;
 mod files;
 pub mod live;
 
@@ -119,6 +120,13 @@ impl Web {
     #[must_use]
     pub fn editor(self, editor: Editor) -> Self {
         self.set(|setting| setting.editor = editor)
+    }
+
+    /// Sets whether the overlay opens by itself when a page has errors. Otherwise, a button at the edge of the page opens it. An author can
+    /// switch it in the browser too, with `?hotplate-overlay=off` or `on` in the address, which the browser remembers.
+    #[must_use]
+    pub fn overlay(self, on: bool) -> Self {
+        self.set(|setting| setting.no_overlay = !on)
     }
 
     /// Sets the directory that template names are relative to, so that the overlay can link to the files.

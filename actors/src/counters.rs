@@ -5,6 +5,7 @@
 
 mod clock;
 mod compiles;
+mod failures;
 mod histogram;
 mod publications;
 mod reloads;
@@ -22,12 +23,13 @@ use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::events::Published;
-use crate::protocol::render::{RenderFailure, Rendered};
+use crate::protocol::render::{Freshness, RenderFailure, Rendered};
 use crate::snapshot::{Snapshot, Status};
 use crate::template::TemplateName;
 use crate::version::Version;
 
 pub use compiles::CacheCounters;
+pub use failures::RecentFailure;
 pub use histogram::Histogram;
 pub use publications::Publication;
 pub use reloads::{ReloadCounters, ReloadResult};
@@ -177,16 +179,20 @@ impl Recorder {
         let Some(id) = id else { return };
         let usage = self.usages.of(id);
         usage.rendered(self.clock.seconds(begun.tick), begun.stands_for());
-        if let Err(RenderFailure::Failed(_)) = result {
-            usage.failed();
+        match result {
+            Ok(rendered) => match rendered.freshness {
+                Freshness::Current => {}
+                Freshness::Stale { .. } => usage.stale(begun.stands_for()),
+                Freshness::Fallback { .. } => usage.failed(),
+            },
+            Err(RenderFailure::Failed(_) | RenderFailure::Broken { .. }) => usage.failed(),
+            Err(_) => {}
         }
     }
 
-    /// Counts a failed render that was answered from an older version (`rescued`) or with the stand-in.
-    pub(crate) fn failed_late(&self, id: TemplateId, rescued: bool) {
-        if rescued {
-            self.renders.rescued();
-        }
+    /// Counts a failed render that was answered from an older version.
+    pub(crate) fn rescued(&self, id: TemplateId) {
+        self.renders.rescued();
         self.usages.of(id).failed();
     }
 

@@ -56,14 +56,33 @@ struct Excerpt {
     text: Arc<str>,
     /// The number of characters of `text` before the span.
     start: u32,
+    around: Around,
 }
 
-impl Excerpt {
-    fn bytes(&self) -> usize {
-        self.text.len()
+/// The lines around a fault. They do not make it another fault, so all are equal.
+#[derive(Debug, Clone, Default)]
+struct Around {
+    before: Arc<[Box<str>]>,
+    after: Arc<[Box<str>]>,
+}
+
+impl PartialEq for Around {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }
 
+impl Eq for Around {}
+
+impl Excerpt {
+    fn bytes(&self) -> usize {
+        let around = self.around.before.iter().chain(&*self.around.after);
+        self.text.len() + around.map(|line| line.len() + size_of::<Box<str>>()).sum::<usize>()
+    }
+}
+
+/// The number of lines that an excerpt keeps before the fault, and after it.
+const AROUND_LINES: usize = 2;
 /// The number of characters of a line that an excerpt keeps.
 const EXCERPT_CHARACTERS: usize = 240;
 /// The maximal size of the message and of the help of a failed render, in bytes. The texts of a formatter or of a panic have no bound of
@@ -184,6 +203,13 @@ impl Diagnostic {
     pub fn excerpt(&self) -> Option<(&str, usize)> {
         let excerpt = self.excerpt.as_ref()?;
         Some((&excerpt.text, excerpt.start as usize))
+    }
+
+    /// Returns up to two lines before the line of the fault and up to two after it, each cut to its first characters.
+    #[must_use]
+    pub fn around(&self) -> (&[Box<str>], &[Box<str>]) {
+        let around = self.excerpt.as_ref().map(|excerpt| &excerpt.around);
+        around.map_or((&[], &[]), |around| (&around.before, &around.after))
     }
 
     /// Returns true if another diagnostic has the same code at the same location. Messages are not compared, because they may contain data
@@ -309,7 +335,16 @@ pub fn span_of(text: &str, bytes: std::ops::Range<usize>) -> Span {
 
 /// Returns the part of a line around a span.
 fn excerpt_of(text: &str, span: Span) -> Option<Excerpt> {
-    let line = text.split('\n').nth(span.line as usize - 1)?;
+    let number = span.line as usize - 1;
+    let first = number.saturating_sub(AROUND_LINES);
+    let mut lines = text.split('\n').skip(first);
+    let before: Vec<&str> = lines.by_ref().take(number - first).collect();
+    let line = lines.next()?;
+    let mut after: Vec<&str> = lines.by_ref().take(AROUND_LINES).collect();
+    // The empty rest after the last line break is no line.
+    if lines.next().is_none() && after.last().is_some_and(|line| line.is_empty()) {
+        after.pop();
+    }
     let line = line.strip_suffix('\r').unwrap_or(line);
     let column = span.column as usize - 1;
     // Cutting one character would only replace it with the ellipsis.
@@ -323,7 +358,20 @@ fn excerpt_of(text: &str, span: Span) -> Option<Excerpt> {
     Some(Excerpt {
         text: shown.into(),
         start: u32::try_from(cut.map_or(column, |cut| column - cut + 1)).unwrap_or(u32::MAX),
+        around: Around {
+            before: before.iter().map(|line| shortened_line(line)).collect(),
+            after: after.iter().map(|line| shortened_line(line)).collect(),
+        },
     })
+}
+
+/// Returns the first characters of a line.
+fn shortened_line(line: &str) -> Box<str> {
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    match line.char_indices().nth(EXCERPT_CHARACTERS) {
+        Some((end, _)) => format!("{}{ELLIPSIS}", &line[..end]).into(),
+        None => line.into(),
+    }
 }
 
 impl fmt::Display for Diagnostic {
@@ -367,6 +415,30 @@ impl Serialize for Diagnostic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lines_around_a_fault_are_kept() {
+        let long = "x".repeat(2 * EXCERPT_CHARACTERS);
+        let text = format!("one\r\ntwo\nthree\nfour\n{long}\n\n");
+        let around = |line| {
+            let span = Span {
+                line,
+                column: 1,
+                length: 1,
+            };
+            let fault = Diagnostic::error("code", "message").at_span(&text, span);
+            let (before, after) = fault.around();
+            [before, after].map(|lines| lines.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(around(1), [lines(&[]), lines(&["two", "three"])]);
+        assert_eq!(around(2)[0], lines(&["one"]));
+        assert_eq!(around(3)[0], lines(&["one", "two"]));
+        assert_eq!(around(4)[1][0].chars().count(), EXCERPT_CHARACTERS + 1);
+        assert_eq!(around(5)[1], lines(&[""]));
+        assert_eq!(around(6)[1], lines(&[]));
+        assert_eq!(around(99), [lines(&[]), lines(&[])]);
+    }
 
     #[test]
     fn spans_count_characters() {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use actix::Recipient;
 use serde::Serialize;
 
-use crate::counters::{Counters, OpenBreaker, Publication, Usage};
+use crate::counters::{Counters, OpenBreaker, Publication, RecentFailure, Usage};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
 use crate::engine::Engine;
@@ -384,6 +384,13 @@ impl Hotplate {
         let snapshot = self.0.reader.current();
         let id = snapshot.id(name);
         id.map(|id| self.0.recorder.usage(&snapshot, id)).unwrap_or_default()
+    }
+
+    /// Returns the templates of which visitors got something else than the newest text since the engine started, at most `max`, the latest
+    /// first. Failures that appear only in renders are remembered up to the limit `late_faults`.
+    #[must_use]
+    pub fn recent_failures(&self, max: usize) -> Vec<RecentFailure> {
+        self.0.recorder.recent_failures(&self.0.reader.current(), max)
     }
 
     /// Returns the versions that were published last, oldest first, as many as are kept for rolling back.

@@ -226,6 +226,12 @@ impl Snapshot {
         self.reasons.get_or_find(id, || self.content.why(id, &self.index))
     }
 
+    /// Returns every fault that keeps the newest text of an entry from being served, the nearest first, of at most `max` texts.
+    #[must_use]
+    pub fn whys(&self, id: TemplateId, max: usize) -> Vec<Why> {
+        self.content.whys(id, &self.index, max)
+    }
+
     /// Returns the name of an id that this snapshot knows.
     #[must_use]
     pub fn name(&self, id: TemplateId) -> Option<&TemplateName> {

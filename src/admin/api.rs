@@ -7,6 +7,7 @@ mod health;
 mod previews;
 mod templates;
 mod versions;
+mod visitors;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -44,6 +45,8 @@ pub(super) fn configure(app: &mut ServiceConfig) {
     let api = web::scope("/admin/v1")
         .wrap(from_fn(program))
         .service(only(web::resource("/health"), "GET, HEAD").route(read().to(health::health)))
+        .service(only(web::resource("/visitors"), "GET, HEAD").route(read().to(visitors::visitors)))
+        .service(only(web::resource("/instance"), "GET, HEAD").route(read().to(visitors::instance)))
         .service(only(web::resource("/version"), "GET, HEAD").route(read().to(versions::version)))
         .service(only(web::resource("/versions"), "GET, HEAD").route(read().to(versions::versions)))
         .service(only(web::resource("/diff"), "GET, HEAD").route(read().to(versions::diff)))
@@ -176,7 +179,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
             (RFC 9457). Times are milliseconds since 1970. Within v1, fields may be added, but do not change and are not removed.",
     ),
     paths(
-        health::live, health::ready, health::health, health::metrics,
+        health::live, health::ready, health::health, health::metrics, visitors::visitors, visitors::instance,
         versions::version, versions::versions, versions::diff, versions::leaks,
         templates::templates, templates::template, graph::graph, events::events,
         commands::reload, commands::roll_back, commands::resume, commands::reset, commands::log_level, commands::set_log_level,

@@ -7,14 +7,17 @@ mod pages;
 mod actions;
 mod overview;
 mod previews;
+mod attention;
+mod visitors;
 mod versions;
 mod templates;
 mod drawing;
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use actix_web::HttpResponse;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{self, ServiceConfig};
 use serde::Serialize;
 
@@ -22,17 +25,47 @@ const STYLE: &str = include_str!("dashboard/assets/dashboard.css");
 const SCRIPT: &str = include_str!("dashboard/assets/dashboard.js");
 const ICON: &str = include_str!("dashboard/assets/icon.svg");
 
+/// The digest of the style, the script and the icon. A browser that keeps them asks for others once they differ.
+fn assets() -> &'static str {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| {
+        let digest = blake3::Hasher::new()
+            .update(STYLE.as_bytes())
+            .update(SCRIPT.as_bytes())
+            .update(ICON.as_bytes())
+            .finalize();
+        digest.to_hex()[..16].to_owned()
+    })
+}
+
 /// Mounts the dashboard below `/_hotplate`.
 pub(super) fn configure(app: &mut ServiceConfig) {
     app.service(web::redirect("/", "/_hotplate/").see_other());
     app.service(web::redirect("/_hotplate", "/_hotplate/").see_other());
+    for (kind, colour) in [("warn", "#fbbf24"), ("bad", "#e11d48")] {
+        let icon = ICON.replace(
+            "</svg>",
+            &format!(r##"<circle cx="24" cy="8" r="8" fill="{colour}" stroke="#fff" stroke-width="1.5"/></svg>"##),
+        );
+        let answer = move || {
+            let icon = icon.clone();
+            async move {
+                HttpResponse::Ok()
+                    .insert_header((CONTENT_TYPE, "image/svg+xml"))
+                    .body(icon)
+            }
+        };
+        app.route(&format!("/_hotplate/icon-{kind}.svg"), web::get().to(answer));
+    }
     for (path, content_type, text) in [
         ("/_hotplate/dashboard.css", "text/css; charset=utf-8", STYLE),
         ("/_hotplate/dashboard.js", "text/javascript; charset=utf-8", SCRIPT),
         ("/_hotplate/icon.svg", "image/svg+xml", ICON),
     ] {
         let answer = move || async move {
+            // The address has a digest, so a browser may keep the file.
             HttpResponse::Ok()
+                .insert_header((CACHE_CONTROL, "private, max-age=31536000, immutable"))
                 .insert_header((CONTENT_TYPE, content_type))
                 .body(text)
         };
@@ -60,6 +93,10 @@ pub(super) fn configure(app: &mut ServiceConfig) {
 #[derive(Debug, Serialize)]
 struct Frame {
     title: String,
+    /// The digest of the style and the script, which is part of their addresses.
+    assets: &'static str,
+    /// The icon of the browser's tab, which shows trouble.
+    icon: String,
     /// The tab of this page: one of these four flags is true, or none.
     overview: bool,
     versions: bool,

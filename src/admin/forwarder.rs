@@ -19,6 +19,17 @@ use crate::metrics::now_ms;
 /// The time between two readings of the counters.
 const READING_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The time in which events are gathered for dashboards.
+const GATHER: Duration = Duration::from_millis(25);
+
+/// Waits for a time, for ever if there is none.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => rt::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Forwards events until the listener ends, which drops the state.
 pub(super) async fn run(state: Weak<AdminState>) {
     let Some(mut subscription) = state.upgrade().map(|state| state.hotplate.subscribe()) else {
@@ -28,8 +39,17 @@ pub(super) async fn run(state: Weak<AdminState>) {
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut forwarder = Forwarder::default();
     let mut has_ended = false;
+    // The time at which dashboards are informed of the events so far. Many events at once, such as the failures of all pages of a partial,
+    // are one, so that no dashboard falls behind and has to connect again.
+    let mut inform_at: Option<Instant> = None;
     loop {
         let event = tokio::select! {
+            () = reached(inform_at) => {
+                inform_at = None;
+                let Some(state) = state.upgrade() else { return };
+                state.dashboard_events.send("changed", "{}");
+                continue;
+            }
             event = subscription.next(), if !has_ended => match event {
                 Some(event) => Some(event),
                 None => { has_ended = true; continue }
@@ -38,7 +58,10 @@ pub(super) async fn run(state: Weak<AdminState>) {
         };
         let Some(state) = state.upgrade() else { return };
         match event {
-            Some(event) => Forwarder::forward(&state, &event),
+            Some(event) => {
+                Forwarder::forward(&state, &event);
+                inform_at.get_or_insert_with(|| Instant::now() + GATHER);
+            }
             None => forwarder.take_reading(&state),
         }
     }
@@ -48,6 +71,8 @@ pub(super) async fn run(state: Weak<AdminState>) {
 #[derive(Default)]
 struct Forwarder {
     last: Option<(HealthAnswer, StatusCounters, usize)>,
+    /// The failed answers of visitors in words.
+    failures: String,
 }
 
 impl Forwarder {
@@ -55,7 +80,8 @@ impl Forwarder {
     fn take_reading(&mut self, state: &AdminState) {
         let counters = state.hotplate.counters();
         state.vitals.take(&counters, Instant::now());
-        let vitals = VitalsView::of(&state.vitals.vitals(&counters));
+        let visitors = state.visitors();
+        let vitals = VitalsView::of(&state.vitals.vitals(&counters), visitors);
         state.dashboard_events.send("vitals", &json(&vitals));
         let health = state.health();
         // Backlogs and counts of connections change all the time and are left out.
@@ -72,7 +98,10 @@ impl Forwarder {
         let differs = |(last, entries, waiting): &(HealthAnswer, StatusCounters, usize)| {
             shown(last) != shown(&health) || *entries != counters.entries || *waiting != counters.waiting
         };
-        if self.last.as_ref().is_some_and(differs) {
+        // While visitors get failures, the counts on the page change with each reading.
+        let answers = visitors.failures();
+        if self.last.as_ref().is_some_and(differs) || answers != self.failures {
+            self.failures = answers;
             state.dashboard_events.send("changed", "{}");
         }
         self.last = Some((health, counters.entries, counters.waiting));
@@ -103,6 +132,5 @@ impl Forwarder {
             // For any other event the current state is sent, which suffices. After `Lagged` it replaces the events that were missed.
             _ => state.events.send("current", &json(&state.current())),
         }
-        state.dashboard_events.send("changed", "{}");
     }
 }

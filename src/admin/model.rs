@@ -6,6 +6,7 @@ mod health;
 mod leaks;
 mod preview;
 mod version;
+mod visitors;
 
 use std::fmt;
 
@@ -27,6 +28,7 @@ pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer, WaitingAnswer,
 };
+pub(super) use visitors::{FAILURES_MAX, FailureAnswer, VisitorsAnswer};
 
 /// Names in one field of an answer.
 const NAMES_MAX: usize = 100;

@@ -14,10 +14,13 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// The templates with the names by which they call each other.
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 17] = [
     ("head.html", include_str!("dashboard/templates/head.html")),
     ("foot.html", include_str!("dashboard/templates/foot.html")),
     ("overview.html", include_str!("dashboard/templates/overview.html")),
+    ("attention.html", include_str!("dashboard/templates/attention.html")),
+    ("visitors.html", include_str!("dashboard/templates/visitors.html")),
+    ("instance.html", include_str!("dashboard/templates/instance.html")),
     ("vitals.html", include_str!("dashboard/templates/vitals.html")),
     ("findings.html", include_str!("dashboard/templates/findings.html")),
     ("waiting.html", include_str!("dashboard/templates/waiting.html")),

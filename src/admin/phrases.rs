@@ -23,6 +23,16 @@ pub(super) fn amount(value: f64) -> String {
     }
 }
 
+/// Formats a number of bytes.
+#[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes < 1 << 20 => format!("{:.0} KB", bytes as f64 / 1024.0),
+        bytes if bytes < 1 << 30 => format!("{:.0} MB", bytes as f64 / f64::from(1 << 20)),
+        bytes => format!("{:.1} GB", bytes as f64 / f64::from(1 << 30)),
+    }
+}
+
 /// Formats the time since a moment.
 pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
     match now_ms.saturating_sub(at_ms) / 1000 {
@@ -49,6 +59,16 @@ pub(super) fn count(number: usize, noun: &str) -> String {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
     }
+}
+
+/// Formats a number with commas: `10,001`.
+pub(super) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let grouped = digits.char_indices().flat_map(|(at, digit)| {
+        let is_group = at > 0 && (digits.len() - at).is_multiple_of(3);
+        is_group.then_some(',').into_iter().chain([digit])
+    });
+    grouped.collect()
 }
 
 /// Encodes a value for the query of an address.
@@ -96,6 +116,11 @@ mod tests {
         assert_eq!(
             [0, 5_000, 61_000, 3_600_000, 90_000_000].map(|ms| ago(0, ms)),
             ["just now", "5 s ago", "1 min ago", "1 h ago", "1 d ago"]
+        );
+        assert_eq!([2_048, 5 << 20, 3 << 30].map(bytes), ["2 KB", "5 MB", "3.0 GB"]);
+        assert_eq!(
+            [0, 999, 1_000, 10_001, 1_234_567].map(grouped),
+            ["0", "999", "1,000", "10,001", "1,234,567"]
         );
         assert_eq!(in_query("a/b c&d?ü"), "a/b%20c%26d%3F%C3%BC");
         assert_eq!(spark(&[]), "");

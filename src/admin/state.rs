@@ -18,6 +18,7 @@ use super::previews::PreviewStore;
 use super::problem::Problem;
 use super::rate::TokenBucket;
 use super::stream::ClientSlots;
+use super::visitors::Visitors;
 use super::vitals::VitalsHistory;
 use super::{AdminError, LogLevel};
 use crate::guard::ConnectionCounters;
@@ -35,6 +36,8 @@ pub(super) struct AdminState {
     pub(super) access: Access,
     pub(super) limits: AdminLimits,
     pub(super) log: Option<Arc<dyn LogLevel>>,
+    /// The configuration file of the program, if it named one.
+    pub(super) configuration: Option<String>,
     pub(super) requests: TokenBucket,
     pub(super) unauthenticated: TokenBucket,
     pub(super) changes: TokenBucket,
@@ -79,6 +82,7 @@ impl AdminState {
             access,
             limits,
             log,
+            configuration: None,
         })
     }
 
@@ -89,6 +93,11 @@ impl AdminState {
             &self.hotplate.breakers(),
             self.metrics.connections(),
         )
+    }
+
+    /// Returns the answers that visitors got in the last seconds.
+    pub(super) fn visitors(&self) -> Visitors {
+        self.vitals.visitors(&self.hotplate.counters(), Instant::now())
     }
 
     /// Returns the template that a name means: the name itself or, if there is no such template, an existing name whose accents are encoded

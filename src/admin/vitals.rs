@@ -9,6 +9,7 @@ use hotplate_actors::counters::Histogram;
 use serde::Serialize;
 
 use super::phrases;
+use super::visitors::{Answers, Visitors};
 
 /// Readings that are kept: one for each second of a minute, and the one before.
 const READINGS: usize = 61;
@@ -22,7 +23,7 @@ pub(super) struct VitalsHistory(Mutex<VecDeque<Reading>>);
 #[derive(Debug)]
 struct Reading {
     at: Instant,
-    renders: u64,
+    answers: Answers,
     seconds: Histogram,
 }
 
@@ -53,7 +54,7 @@ impl VitalsHistory {
         let mut readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         readings.push_back(Reading {
             at,
-            renders: counters.renders_total(),
+            answers: Answers::of(counters),
             seconds: counters.render_seconds.clone(),
         });
         while readings.len() > READINGS {
@@ -67,7 +68,7 @@ impl VitalsHistory {
         let rate = |from: &Reading, to: &Reading| {
             let seconds = to.at.saturating_duration_since(from.at).as_secs_f64();
             #[expect(clippy::cast_precision_loss, reason = "a rate is an estimate")]
-            let renders = to.renders.saturating_sub(from.renders) as f64;
+            let renders = to.answers.since(from.answers).total() as f64;
             if seconds > 0.0 { renders / seconds } else { 0.0 }
         };
         let recent = readings
@@ -95,6 +96,22 @@ impl VitalsHistory {
             history: pairs.map(|(from, to)| rate(from, to)).collect(),
         }
     }
+
+    /// Returns the answers that visitors got in the last ten seconds, with the current counters.
+    pub(super) fn visitors(&self, counters: &Counters, now: Instant) -> Visitors {
+        let readings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(from) = readings
+            .len()
+            .checked_sub(RECENT)
+            .map_or(readings.front(), |first| readings.get(first))
+        else {
+            return Visitors::default();
+        };
+        Visitors {
+            seconds: now.saturating_duration_since(from.at).as_secs_f64(),
+            answers: Answers::of(counters).since(from.answers),
+        }
+    }
 }
 
 /// Figures as text. The script of the dashboard writes each into the element that is marked with its name.
@@ -108,12 +125,25 @@ pub(super) struct VitalsView {
     snapshots: String,
     snapshots_most: String,
     spark: String,
+    current: String,
+    stale: String,
+    stand_in: String,
+    error: String,
+    rejected: String,
+    not_found: String,
 }
 
 impl VitalsView {
     /// Formats figures.
-    pub(super) fn of(vitals: &Vitals) -> Self {
+    pub(super) fn of(vitals: &Vitals, visitors: Visitors) -> Self {
+        let per_second = visitors.per_second();
         Self {
+            current: phrases::amount(per_second.current),
+            stale: phrases::amount(per_second.stale),
+            stand_in: phrases::amount(per_second.stand_in),
+            error: phrases::amount(per_second.error),
+            rejected: phrases::amount(per_second.rejected),
+            not_found: phrases::amount(per_second.not_found),
             rate: phrases::amount(vitals.renders_per_second),
             p50: phrases::duration(vitals.p50_ms),
             p99: phrases::duration(vitals.p99_ms),

@@ -15,6 +15,7 @@ use super::log::Log;
 pub(crate) fn start(
     settings: &Settings,
     hotplate: &Hotplate,
+    configuration: Option<&Path>,
     metrics: &Metrics,
     log: &Log,
 ) -> Result<Option<AdminHandle>, Failure> {
@@ -27,6 +28,10 @@ pub(crate) fn start(
         .limits(config.limits.clone())
         .metrics(metrics.clone())
         .log_level(log.clone());
+    let admin = match configuration {
+        Some(file) => admin.configuration(file.display().to_string()),
+        None => admin,
+    };
     let admin = config.hosts.iter().fold(admin, |admin, host| admin.host(host));
     let admin = match token(settings)? {
         Some(token) => admin.token(token),

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use hotplate::diagnostic::{Diagnostic, Severity};
 use hotplate::site::{Site, SiteData};
-use hotplate::snapshot::Standing;
+use hotplate::snapshot::{Snapshot, Standing};
 use hotplate::{Builder, OnFailure, Pinned, RenderFailure, TemplateName};
 use serde_json::json;
 
@@ -33,6 +33,9 @@ pub(crate) struct CheckOptions {
     #[arg(long, value_enum, default_value_t = FindingFormat::Human)]
     format: FindingFormat,
 }
+
+/// Texts with errors that are counted for one page.
+const CAUSES_MAX: usize = 100;
 
 /// An error or a warning, with the pages that fail because of it, if rendering them showed it.
 struct CheckFinding {
@@ -102,6 +105,7 @@ impl CheckFindings {
         for diagnostic in hotplate.diagnostics() {
             findings.add(names::diagnostic(site, &diagnostic), None);
         }
+        findings.affect(site, snapshot);
         let current = snapshot
             .entries()
             .filter(|(_, _, standing)| matches!(standing, Standing::Current(_)));
@@ -137,6 +141,25 @@ impl CheckFindings {
             findings.add(names::diagnostic(site, &diagnostic), None);
         }
         Ok(findings)
+    }
+
+    /// Adds to each error of a text the pages that it keeps from being served.
+    fn affect(&mut self, site: &Site, snapshot: &Snapshot) {
+        let entries = snapshot.entries();
+        let bad = entries
+            .filter(|(_, name, now)| site.is_entry(name) && matches!(now, Standing::Stale { .. } | Standing::Broken));
+        let mut bad: Vec<_> = bad.collect();
+        bad.sort_unstable_by_key(|(_, name, _)| *name);
+        for (id, name, _) in bad {
+            for why in snapshot.whys(id, CAUSES_MAX) {
+                let cause = site.shown(&why.cause);
+                let of_cause = self
+                    .findings
+                    .iter_mut()
+                    .filter(|found| found.diagnostic.template.as_ref() == Some(&cause));
+                of_cause.for_each(|found| found.entries.push(name.clone()));
+            }
+        }
     }
 
     fn render(&mut self, pinned: &Pinned, entry: &TemplateName) {
@@ -185,10 +208,10 @@ impl CheckFindings {
     fn print(&self, site: &Site, terminal: &mut Terminal) -> Result<(), Failure> {
         for CheckFinding { diagnostic, entries } in &self.findings {
             terminal.diagnostic(diagnostic)?;
-            if let [_, others @ ..] = &entries[..]
-                && !others.is_empty()
-            {
-                terminal.line(format_args!("the same in {}", names::list(site, others)))?;
+            // A page whose own text has the error is named already.
+            if entries.iter().any(|entry| Some(entry) != diagnostic.template.as_ref()) {
+                let pages = names::count(entries.len(), "page");
+                terminal.line(format_args!("affects {pages}: {}", names::list(site, entries)))?;
             }
             terminal.line("")?;
         }

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use hotplate::config::Origin;
+
 use super::printer::EventPrinter;
 use super::server::{Audience, Server};
 use super::setup::{AdminFlags, CommandSetup, Flag, StoreFlags};
@@ -13,13 +15,20 @@ use super::{Directory, Failure, Format};
 /// Threads that answer requests: there is one visitor, the author.
 pub(crate) const WORKERS: usize = 2;
 
+/// Ports after the default one that are tried while it is in use.
+const NEXT_PORTS: u16 = 20;
+
 #[derive(Debug, Args)]
+#[command(mut_arg("directory", |directory| directory.required(false).default_value(".")))]
 pub(crate) struct Dev {
     #[command(flatten)]
     pub(crate) directory: Directory,
-    /// The address to listen on; port 0 lets the system choose one [default: 127.0.0.1:7878]
+    /// The address to listen on; port 0 lets the system choose one [default: 127.0.0.1:7878, or the next port that is free]
     #[arg(long, value_name = "ADDRESS")]
     bind: Option<String>,
+    /// Open the site in a browser
+    #[arg(long)]
+    open: bool,
     /// The editor that links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line}, {column}
     /// [default: vscode]
     #[arg(long, value_name = "EDITOR")]
@@ -54,7 +63,13 @@ impl Dev {
         };
         let mut http = setup.config().server.clone();
         http.workers = WORKERS;
+        let by_default = hotplate::config::keys()
+            .iter()
+            .find(|key| key.path == "dev.bind")
+            .is_some_and(|key| setup.settings.origin(key) == Origin::Default);
         let server = Server {
+            next_ports: if by_default { NEXT_PORTS } else { 0 },
+            open: self.open,
             printer: EventPrinter::new(&site, self.format),
             site,
             audience: Audience::Author,

@@ -7,6 +7,9 @@ use hotplate::config::ConfigError;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::SiteError;
 
+use serde_json::json;
+
+use super::Format;
 use super::terminal::Terminal;
 
 /// The reason why a command ends early.
@@ -33,6 +36,30 @@ const WRONG: u8 = 2;
 pub(crate) const FAILED: u8 = 3;
 
 impl Failure {
+    /// Returns the failure of arguments that cannot be parsed.
+    pub(crate) fn of_arguments(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let message = text.strip_prefix("error: ").unwrap_or(&text);
+        let message = message.split("\n\nUsage:").next().unwrap_or_default();
+        let lines: Vec<&str> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        Self::Wrong(lines.join(" "))
+    }
+
+    /// Writes the reason to stderr, as sentences or as one JSON object, and returns the exit code.
+    pub(crate) fn report_in(self, format: Format) -> ExitCode {
+        let (code, message, findings) = match (&self, format) {
+            (_, Format::Human) | (Self::OutputClosed, _) => return self.report(),
+            (Self::Wrong(message), _) => (WRONG, Some(message), json!([])),
+            (Self::Invalid(message), _) => (FOUND, Some(message), json!([])),
+            (Self::Failed(message), _) => (FAILED, Some(message), json!([])),
+            (Self::Config(error), _) => (WRONG, None, json!(error.findings)),
+            (Self::Diagnostics(diagnostics), _) => (FOUND, None, json!(diagnostics)),
+        };
+        let error = json!({ "error": { "exit_code": code, "message": message, "findings": findings } });
+        drop(Terminal::stderr().line(error));
+        ExitCode::from(code)
+    }
+
     /// Writes the reason to stderr and returns the exit code. If stderr cannot be written, only the exit code reports the failure.
     pub(crate) fn report(self) -> ExitCode {
         let mut stderr = Terminal::stderr();

@@ -99,6 +99,14 @@ impl EventPrinter {
         }
     }
 
+    /// Reports that the default address is in use, so that the server listens on another port.
+    pub(crate) fn moved(&mut self, bind: &str, port: u16) -> io::Result<()> {
+        match &mut self.view {
+            View::Sentences(sentences) => sentences.moved(bind, port),
+            View::Versions(_) | View::Json(_) | View::Silent => Ok(()),
+        }
+    }
+
     /// Reports that the directory, so far a plain folder of templates, is a site and is served as one from now on.
     pub(crate) fn became_a_site(&mut self) -> io::Result<()> {
         match &mut self.view {

@@ -46,6 +46,8 @@ impl Serve {
             )));
         }
         let server = Server {
+            next_ports: 0,
+            open: false,
             printer: EventPrinter::new(&site, self.format),
             site,
             audience: Audience::Visitors,

@@ -60,6 +60,10 @@ pub(crate) struct Server {
     pub(crate) bind: String,
     pub(crate) http: Http,
     pub(crate) printer: EventPrinter,
+    /// Ports after that of `bind` that are tried while it is in use.
+    pub(crate) next_ports: u16,
+    /// True if a browser is opened with the first page.
+    pub(crate) open: bool,
 }
 
 /// A reload in progress.
@@ -73,7 +77,7 @@ impl Server {
     async fn serve(mut self) -> Result<ExitCode, Failure> {
         // This comes first, because a SIGHUP without a handler ends the process.
         let mut signals = Signals::listen()?;
-        let listener = listen(&self.bind)?;
+        let listener = self.listen()?;
         loop {
             // Clients that connect between two servers wait in the queue of the listener.
             let listener = listener.try_clone().map_err(cannot_serve)?;
@@ -106,7 +110,13 @@ impl Server {
         let metrics = Metrics::new(hotplate.clone())
             .dropped_lines(output::dropped)
             .listener("pages", connections.clone());
-        let admin = admin::start(&self.setup.settings, &hotplate, &metrics, &self.setup.log)?;
+        let admin = admin::start(
+            &self.setup.settings,
+            &hotplate,
+            self.setup.sources.path(),
+            &metrics,
+            &self.setup.log,
+        )?;
 
         let pages = self.pages(&hotplate);
         let web = pages.web().clone();
@@ -118,6 +128,11 @@ impl Server {
         let admin_url = admin.as_ref().map(|admin| self::url(admin.address()) + "_hotplate/");
         let printed = self.printer.started(&hotplate, &url, admin_url.as_deref(), took);
         self.check(printed)?;
+        if std::mem::take(&mut self.open)
+            && let Err(error) = open::that_detached(&url)
+        {
+            tracing::warn!(%error, "no browser can be opened: open {url} yourself");
+        }
         if self.site.is_awaited(&hotplate) {
             let templates = self.site.template_directory();
             tracing::warn!(
@@ -163,6 +178,30 @@ impl Server {
         ended
     }
 
+    /// Listens on the address or, if others may be taken and it is in use, on the next port that is free.
+    fn listen(&mut self) -> Result<TcpListener, Failure> {
+        let refused = match bind_to(&self.bind) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => error,
+        };
+        let next = (refused.kind() == std::io::ErrorKind::AddrInUse)
+            .then(|| self.next_free())
+            .flatten();
+        let Some((listener, port)) = next else {
+            return Err(cannot_listen(&self.bind, &refused));
+        };
+        let printed = self.printer.moved(&self.bind, port);
+        self.check(printed)?;
+        Ok(listener)
+    }
+
+    fn next_free(&self) -> Option<(TcpListener, u16)> {
+        let (host, port) = self.bind.rsplit_once(':')?;
+        let port: u16 = port.parse().ok()?;
+        let mut ports = (1..=self.next_ports).filter_map(|further| port.checked_add(further));
+        ports.find_map(|port| Some((bind_to(&format!("{host}:{port}")).ok()?, port)))
+    }
+
     /// Loads the first version on a thread of its own, so that signals are handled meanwhile. Returns `None` if one ended the command.
     async fn load(&self, signals: &mut Signals) -> Result<Option<Hotplate>, Failure> {
         let (site, builder) = (self.site.clone(), self.setup.config().apply(self.site.builder()));
@@ -200,6 +239,7 @@ impl Server {
         let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
         let web = web
             .editor(dev.editor.parse().unwrap_or_default())
+            .overlay(dev.overlay)
             .live_limits(config.live.clone());
         let web = dev.hosts.iter().fold(web, Web::host);
         let cache_control = Some(self.http.static_cache_control.as_str()).filter(|value| !value.is_empty());
@@ -396,26 +436,27 @@ fn url(address: SocketAddr) -> String {
     format!("http://{host}:{}/", address.port())
 }
 
-/// Listens on an address, or says what to do if that fails.
-fn listen(bind: &str) -> Result<TcpListener, Failure> {
-    let wrong = |error: std::io::Error| {
-        Failure::Wrong(match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                format!(
-                    "{bind} is in use by another program: stop it, or let the system choose a free port with `--bind 127.0.0.1:0`"
-                )
-            }
-            std::io::ErrorKind::PermissionDenied => {
-                format!("you have no permission to listen on {bind} ({error}): choose a port above 1023 with `--bind`")
-            }
-            std::io::ErrorKind::AddrNotAvailable => {
-                format!("{bind} is not an address of this machine: listen on all addresses with `--bind 0.0.0.0:80`")
-            }
-            _ => format!("cannot listen on {bind}: {error}"),
-        })
-    };
-    let addresses: Vec<_> = bind.to_socket_addrs().map_err(wrong)?.collect();
-    TcpListener::bind(&addresses[..]).map_err(wrong)
+fn bind_to(bind: &str) -> std::io::Result<TcpListener> {
+    let addresses: Vec<_> = bind.to_socket_addrs()?.collect();
+    TcpListener::bind(&addresses[..])
+}
+
+/// Says what to do about an address that cannot be listened on.
+fn cannot_listen(bind: &str, error: &std::io::Error) -> Failure {
+    Failure::Wrong(match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            format!(
+                "{bind} is in use by another program: stop it, or let the system choose a free port with `--bind 127.0.0.1:0`"
+            )
+        }
+        std::io::ErrorKind::PermissionDenied => {
+            format!("you have no permission to listen on {bind} ({error}): choose a port above 1023 with `--bind`")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            format!("{bind} is not an address of this machine: listen on all addresses with `--bind 0.0.0.0:80`")
+        }
+        _ => format!("cannot listen on {bind}: {error}"),
+    })
 }
 
 #[cfg(test)]

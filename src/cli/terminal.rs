@@ -8,6 +8,19 @@ use hotplate::diagnostic::Diagnostic;
 
 use super::output::{Output, Stream};
 
+/// The outcome of a change, which decides on its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Neither good nor bad.
+    Plain,
+    /// An error is gone.
+    Good,
+    /// The last good version is still served.
+    Stale,
+    /// There is no good version.
+    Broken,
+}
+
 /// A stream for people. Each call writes whole lines and flushes them.
 pub(crate) struct Terminal {
     out: Output,
@@ -43,12 +56,24 @@ impl Terminal {
         self.out.flush()
     }
 
-    /// Writes a line in bold.
-    pub(crate) fn headline(&mut self, line: &str) -> io::Result<()> {
+    /// Writes a line that begins with the time of day.
+    pub(crate) fn headline(&mut self, time: &str, line: &str) -> io::Result<()> {
         match self.colours {
-            true => self.line(format_args!("\x1b[1m{line}\x1b[0m")),
-            false => self.line(line),
+            true => self.line(format_args!("\x1b[2m{time}\x1b[0m {line}")),
+            false => self.line(format_args!("{time} {line}")),
         }
+    }
+
+    /// Returns a text in the colour of an outcome.
+    pub(crate) fn outcome(&self, outcome: Outcome, text: &str) -> String {
+        let colour = match outcome {
+            _ if !self.colours => return text.to_owned(),
+            Outcome::Plain => "1",
+            Outcome::Good => "1;32",
+            Outcome::Stale => "1;33",
+            Outcome::Broken => "1;31",
+        };
+        format!("\x1b[{colour}m{text}\x1b[0m")
     }
 
     /// Writes an error in one sentence.

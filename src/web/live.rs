@@ -68,6 +68,8 @@ struct LiveInner {
     /// The pages that were sent last.
     texts: TextCache,
     script: Bytes,
+    /// True if the overlay opens by itself.
+    overlay: bool,
     /// The digest of the script. It is part of the script's address, so browsers may cache the script for ever.
     script_digest: String,
     /// The path at which the script is mounted.
@@ -90,6 +92,7 @@ impl Live {
             texts: TextCache::new(setting.limits.live_text_bytes),
             script_digest: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(script.as_bytes())),
             script: script.into(),
+            overlay: !setting.no_overlay,
             script_path: OnceLock::new(),
             _styles: styles,
         }))
@@ -168,6 +171,7 @@ impl Live {
                 run: self.0.hub.run(),
                 styles: self.0.hub.styles(),
                 late,
+                quiet: !self.0.overlay,
                 text: String::new(),
                 posted: false,
             },
@@ -229,6 +233,9 @@ struct LiveState {
     styles: Arc<str>,
     /// The error of this render, if it depends on the data of the request.
     late: Option<FaultReport>,
+    /// True if the overlay does not open by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    quiet: bool,
     /// The digest of the page without the script, by which the script requests the text of the page.
     text: String,
     /// True if the page answers a form, so that fetching its address does not return it again.

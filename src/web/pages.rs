@@ -9,6 +9,7 @@ use tracing::Instrument;
 
 use super::files::Files;
 use super::live::PageScript;
+use super::missing::SitePages;
 use super::templates::Templates;
 use super::{Faults, Web, response};
 use crate::site::{Site, SiteData};
@@ -140,7 +141,14 @@ impl Pages {
                 let page = templates.render_pinned(&pinned, entry.as_str(), SiteData).await;
                 page.status(StatusCode::NOT_FOUND).into_response(request)
             }
-            None => response::not_found(request, self.awaited(request, &pinned, path)),
+            None => {
+                let script = self.awaited(request, &pinned, path);
+                // Only the author of the site is shown its pages.
+                let pages = script
+                    .is_some()
+                    .then(|| SitePages::of(&self.site, pinned.snapshot(), path).html(path));
+                response::not_found(request, pages, script)
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, RETRY_AFTER};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use hotplate_actors::{Freshness, RenderFailure, TemplateName, Version};
 
@@ -52,9 +53,15 @@ pub(super) fn unchanged(etag: &ETag, version: Version, freshness: &'static str) 
     describe(&mut answer, version, freshness).finish()
 }
 
-/// Answers 404 for a site without a `404.html`.
-pub(super) fn not_found(request: &HttpRequest, script: Option<PageScript>) -> HttpResponse {
-    error_page(request, StatusCode::NOT_FOUND, script)
+/// Answers 404 for a site without a `404.html`; to its author with a page that lists its pages.
+pub(super) fn not_found(request: &HttpRequest, pages: Option<String>, script: Option<PageScript>) -> HttpResponse {
+    match (pages, script) {
+        (Some(page), Some(script)) if accepts_html(request) => {
+            let page = script.inject(request, page, &HeaderMap::new());
+            answer(StatusCode::NOT_FOUND, HTML, page)
+        }
+        (_, script) => error_page(request, StatusCode::NOT_FOUND, script),
+    }
 }
 
 /// Answers with an error whose own page cannot be shown: a built-in sentence, with the status that the page would have had.
@@ -124,6 +131,10 @@ fn text_answer(request: &HttpRequest, status: StatusCode, text: &str, script: Op
         Some(page) => (HTML, page),
         None => (PLAIN, format!("{text}\n").into()),
     };
+    answer(status, kind, body)
+}
+
+fn answer(status: StatusCode, kind: &'static str, body: Bytes) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, HeaderValue::from_static(kind)))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static(NO_CACHE)))

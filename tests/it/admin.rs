@@ -191,7 +191,7 @@ fn a_template_that_fails_in_renders_is_stale_everywhere() {
         "{metrics}"
     );
     let dashboard = served.ask("GET", "/_hotplate/", &[], "").body;
-    assert!(dashboard.contains("1 template stale"), "{dashboard}");
+    assert!(dashboard.contains("1 serving last good"), "{dashboard}");
 
     served.edit("part/foot.html", "<p>new</p>");
     render();

@@ -19,6 +19,14 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// Allows one browser at a time, because a browser needs much processor time.
 static ONE: Mutex<()> = Mutex::new(());
 
+/// Reports that this test is skipped.
+pub(crate) fn skip(reason: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Writes to stderr directly, because the test harness captures the output of passing tests.
+    let written = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
+    written.expect("written");
+}
+
 /// A browser with a profile of its own, which is removed after the test.
 pub(crate) struct Browser {
     runtime: Runtime,
@@ -50,13 +58,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut driver) = driver else {
-            let test = std::thread::current().name().unwrap_or("a test").to_owned();
-            // Writes to stderr directly, because the test harness captures the output of passing tests.
-            let written = writeln!(
-                std::io::stderr(),
-                "skipped: {test}: there is no chromedriver (and Chromium) here"
-            );
-            written.expect("written");
+            skip("there is no chromedriver (and Chromium) here");
             return None;
         };
         let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
@@ -162,6 +164,39 @@ impl Browser {
             .runtime
             .block_on(async { self.client.active_element().await?.send_keys(keys).await });
         pressed.expect("pressed");
+    }
+
+    /// Moves the pointer over an element.
+    pub(crate) fn point_at(&self, selector: &str) {
+        use fantoccini::Locator;
+        use fantoccini::actions::{InputSource, MouseActions, PointerAction};
+
+        let moved = self.runtime.block_on(async {
+            let element = self.client.find(Locator::Css(selector)).await?;
+            let there = PointerAction::MoveToElement {
+                element,
+                duration: None,
+                x: 0.0,
+                y: 0.0,
+            };
+            self.client
+                .perform_actions(MouseActions::new("mouse".to_owned()).then(there))
+                .await
+        });
+        moved.expect("moved");
+    }
+
+    /// Presses keys wherever the focus is, also in a shadow tree.
+    pub(crate) fn press_in_page(&self, keys: &str) {
+        use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+
+        let keys = keys
+            .chars()
+            .flat_map(|value| [KeyAction::Down { value }, KeyAction::Up { value }]);
+        let keys = keys.fold(KeyActions::new("keyboard".to_owned()), |keys, key| keys.then(key));
+        self.runtime
+            .block_on(self.client.perform_actions(keys))
+            .expect("pressed");
     }
 
     /// Returns a screenshot as PNG.

@@ -46,7 +46,7 @@ fn a_missing_field_is_found_by_rendering() {
     for part in [
         "_parts/a.html:1:2",
         "called from a.html:1:",
-        "the same in b.html",
+        "affects 2 pages: a.html and b.html",
         "2 rendered",
         "1 error",
     ] {

@@ -82,6 +82,11 @@ impl Running {
         Self::spawn(hotplate(arguments), false)
     }
 
+    /// Starts a prepared command.
+    pub(crate) fn of(command: Command) -> Self {
+        Self::spawn(command, false)
+    }
+
     /// Starts the command with environment variables, and includes the lines of its log.
     pub(crate) fn start_logged(environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut command = hotplate(arguments);
@@ -229,6 +234,33 @@ pub(crate) fn run_unread(arguments: &[&str]) -> (ExitStatus, String) {
         .read_to_string(&mut stderr)
         .expect("text");
     (child.wait().expect("ends"), stderr)
+}
+
+/// Programs that ask for JSON get every error as JSON, wrong arguments included.
+#[test]
+fn errors_are_json_for_programs() {
+    for (arguments, code, message) in [
+        (&["check", "--format", "json"][..], 2, "DIR"),
+        (&["check", ".", "--format=json", "--nonsense"], 2, "--nonsense"),
+        (&["check", "/nowhere/at/all", "--format", "json"], 2, "/nowhere/at/all"),
+        (&["graph", "Cargo.toml", "--format", "json"], 2, "not a directory"),
+    ] {
+        let ran = run(arguments);
+        assert_eq!(
+            (ran.code, ran.stdout.as_str()),
+            (code, ""),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+        let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("one object");
+        assert_eq!(error["error"]["exit_code"], code, "{error}");
+        assert!(
+            error["error"]["message"]
+                .as_str()
+                .is_some_and(|text| text.contains(message)),
+            "{error}"
+        );
+    }
 }
 
 #[test]

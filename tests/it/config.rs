@@ -204,7 +204,7 @@ fn a_named_file_must_exist() {
         let ran = run(&[&config[..], &["--config", named]].concat());
         assert_eq!(ran.code, 2);
         assert!(
-            ran.stderr.contains(named) && ran.stderr.contains("error[unreadable]"),
+            ran.stderr.contains(named) && ran.stderr.contains("\"unreadable\""),
             "{}",
             ran.stderr
         );

@@ -120,17 +120,51 @@ fn signing_in_is_for_people_only() {
         wire::ask(served.address(), method, path, headers, body)
     };
     for path in [
-        "/_hotplate/",
         "/_hotplate/versions",
         "/_hotplate/versions/1",
         "/_hotplate/templates?at=index.html",
         "/_hotplate/nothing",
     ] {
         let answer = ask("GET", path, &[], "");
+        let to = path.replace('?', "%3F").replace('=', "%3D");
         assert_eq!(
             (answer.status, answer.header("location")),
-            (303, Some("/_hotplate/login")),
+            (303, Some(&*format!("/_hotplate/login?to={to}"))),
             "{path}"
+        );
+    }
+    assert_eq!(
+        ask("GET", "/_hotplate/", &[], "").header("location"),
+        Some("/_hotplate/login")
+    );
+    // Signing in leads back to the page that was asked for, and to no other site.
+    for (back, to) in [
+        (
+            "/_hotplate/templates?at=index.html",
+            "/_hotplate/templates?at=index.html",
+        ),
+        ("https://evil.example/", "/_hotplate/"),
+        ("//evil.example/_hotplate/", "/_hotplate/"),
+        ("/_hotplate/login", "/_hotplate/"),
+        ("/_hotplate/\\evil", "/_hotplate/"),
+        ("/admin/v1/version", "/_hotplate/"),
+    ] {
+        let form = ask(
+            "GET",
+            &format!("/_hotplate/login?to={}", back.replace('?', "%3F").replace('\\', "%5C")),
+            &[],
+            "",
+        );
+        assert!(
+            form.body.contains(&format!("name=\"back\" value=\"{to}\"")),
+            "{back}: {}",
+            form.body
+        );
+        let body = format!("token=right-token&back={}", back.replace('?', "%3F"));
+        assert_eq!(
+            ask("POST", "/_hotplate/login", &[], &body).header("location"),
+            Some(to),
+            "{back}"
         );
     }
     assert_eq!(ask("GET", "/_hotplate/live", &[], "").status, 401);
@@ -151,12 +185,134 @@ fn signing_in_is_for_people_only() {
         401,
         "the API has no sessions"
     );
+    for (referer, to) in [
+        (
+            "http://x/_hotplate/templates?at=a.html",
+            "/_hotplate/templates?at=a.html&done=unchanged",
+        ),
+        ("http://x/elsewhere", "/_hotplate/?done=unchanged"),
+    ] {
+        let headers = [("cookie", session), ("referer", referer)];
+        let reloaded = ask("POST", "/_hotplate/do/reload", &headers, "");
+        assert_eq!(reloaded.header("location"), Some(to), "{reloaded:?}");
+    }
     let other = [("cookie", session), ("origin", "https://evil.example")];
     assert_eq!(ask("POST", "/_hotplate/do/reload", &other, "").status, 403);
     assert_eq!(
         ask("POST", "/_hotplate/do/reload", &[("cookie", session)], "").status,
         303
     );
+}
+
+#[test]
+fn long_lists_have_pages_and_filters() {
+    let texts: Vec<_> = (0..130)
+        .map(|number| (format!("page{number:03}.html"), "text".to_owned()))
+        .collect();
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let served = Served::start(&texts);
+    served.edit("page077.html", "{{ if x }}");
+    for (path, parts, absent) in [
+        (
+            "templates",
+            &["1–60 of 130 templates", "page 1 of 3", "page=2", "page077.html"][..],
+            "Previous",
+        ),
+        (
+            "templates?page=3",
+            &["121–130 of 130 templates", "page=2", "page129.html"],
+            "Next",
+        ),
+        (
+            "templates?page=99&q=PAGE",
+            &["121–130 of 130 matches", "page=2&amp;q=PAGE", "q=PAGE&amp;page=3"],
+            "Next",
+        ),
+        (
+            "templates?state=stale",
+            &["1 match", "page077.html", "last good</span>"],
+            "page001.html",
+        ),
+        ("templates?state=nonsense", &["0 matches"], "page001.html"),
+    ] {
+        let answer = served.get(&format!("/_hotplate/{path}"));
+        for part in parts {
+            assert!(answer.body.contains(part), "{path}: no `{part}` in {}", answer.body);
+        }
+        assert!(
+            !answer.body.contains(&format!(">{absent}<")),
+            "{path}: {absent} in {}",
+            answer.body
+        );
+    }
+}
+
+/// Many failures at once are one change for a dashboard, so it does not fall behind and connect again.
+#[test]
+fn a_break_of_many_pages_reaches_the_dashboard_over_one_connection() {
+    let texts: Vec<_> = (0..60)
+        .map(|number| (format!("page{number}.html"), "{{ call part.html with x }}".to_owned()))
+        .collect();
+    let mut texts: Vec<_> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    texts.push(("part.html", "part"));
+    let served = Served::start(&texts);
+    let data = json!({"x": {"a": 1}});
+    for (name, _) in &texts[..60] {
+        served.hotplate.render(name, &data).expect("renders");
+    }
+    let mut events = wire::Events::listen(served.address(), "/_hotplate/live", &[]);
+    events.next_of("vitals");
+    served.edit("part.html", "{b}");
+    for (name, _) in &texts[..60] {
+        served.hotplate.render(name, &data).expect("the last good one");
+    }
+    served.edit("page0.html", "last");
+    let mut changes = 0;
+    let until = loop {
+        let event = events.next().expect("the connection stays").event;
+        assert_ne!(event, "lagged");
+        if event == "changed" {
+            changes += 1;
+        }
+        if served
+            .get("/_hotplate/")
+            .body
+            .contains("<b>59</b> serving the last good version")
+            && changes > 0
+        {
+            break changes;
+        }
+    };
+    assert!(until < 30, "{until} changes for 62 events");
+}
+
+#[test]
+fn rows_do_not_move_under_the_pointer() {
+    let browser = browser!();
+    let served = Served::start(&SHOP);
+    served.edit("alone.txt", "two");
+    browser.open(&url(&served, "versions"));
+    browser.point_at("#v1 .number");
+    browser.wait_for("document.querySelector('#versions:hover')");
+    let place = "JSON.stringify(document.querySelector('#v1').getBoundingClientRect())";
+    browser.run(&format!("window.before = {place}"));
+    served.edit("alone.txt", "three");
+    browser.wait_for("document.querySelector('#status').textContent.includes('v3')");
+    assert_eq!(
+        browser.run(&format!(
+            "return window.before === {place} && !document.querySelector('#v3')"
+        )),
+        json!(true)
+    );
+    // The new row appears when the pointer has left the list.
+    browser.point_at(".brand");
+    browser.wait_for("document.querySelector('#v3')");
 }
 
 /// Returns the addresses of other servers from which the page has loaded something.
@@ -175,9 +331,9 @@ fn the_dashboard_is_live() {
     browser.wait_for("document.querySelector('.big .figure').textContent === '2'");
     served.edit("part/foot.html", "a\n  {{ if x }}");
     browser.wait_for("document.querySelector('#findings pre')?.textContent.includes('^^^^')");
-    browser.wait_for("document.querySelector('#status').textContent.includes('3 templates stale')");
+    browser.wait_for("document.querySelector('#status').textContent.includes('3 serving last good')");
     served.edit("part/foot.html", "mended");
-    browser.wait_for("document.querySelector('#findings .empty') && document.querySelector('#status').textContent.includes('all current')");
+    browser.wait_for("document.querySelector('#findings .empty') && document.title.startsWith('Overview') && document.querySelector('#status').textContent.includes('all current')");
     for _ in 0..50 {
         served.hotplate.render("alone.txt", &json!({})).expect("renders");
     }
@@ -197,6 +353,115 @@ fn the_dashboard_is_live() {
     browser.run("document.querySelector('#resume').click()");
     browser.wait_for("document.querySelector('.done')?.textContent.includes('waited')");
     assert_eq!(served.get_json("/admin/v1/versions")["held"], false);
+}
+
+/// The overview is not green while visitors get anything but the newest text, whatever the status of the templates says.
+#[test]
+fn the_overview_shows_what_visitors_get() {
+    let served = Served::start(&SHOP);
+    let page = || served.get("/_hotplate/").body;
+    let state = || served.get_json("/admin/v1/visitors")["state"].clone();
+    let render = |data| served.hotplate.render("index.html", &data);
+    render(json!({"title": "t"})).expect("renders");
+    assert_eq!(state(), "good");
+    assert!(page().contains("all current") && !page().contains("<title>("));
+    // An edit that compiles and fails with the data of some visitors.
+    served.edit("part/foot.html", "<p>\n{titel}</p>");
+    for _ in 0..50 {
+        assert_eq!(
+            render(json!({"title": "t"})).expect("the last good one").body,
+            "<h1>t</h1><p>foot</p>"
+        );
+    }
+    let visitors = served.get_json("/admin/v1/visitors");
+    assert_eq!(visitors["state"], "warn", "{visitors}");
+    assert_eq!(
+        (&visitors["answers"]["stale"], &visitors["answers"]["current"]),
+        (&json!(50), &json!(1))
+    );
+    let failure = &visitors["failures"][0];
+    assert_eq!(failure["template"], "index.html", "{visitors}");
+    assert_eq!(
+        (&failure["diagnostic"]["template"], &failure["diagnostic"]["line"]),
+        (&json!("part/foot.html"), &json!(2))
+    );
+    assert!(page().contains("icon-warn.svg"));
+    render(json!({})).expect_err("no title");
+    assert_eq!(state(), "bad");
+    for words in [
+        "1 error, 50 pages in their last good version",
+        "51 failed",
+        "Pages that failed last",
+        "icon-bad.svg",
+        "<title>(",
+    ] {
+        assert!(page().contains(words), "no `{words}` in {}", page());
+    }
+}
+
+/// A page without a good version: each stand-in answer counts as a failure of that page.
+#[test]
+fn stand_in_answers_are_failures_of_their_page() {
+    let served = Served::start(&[("good.html", "good"), ("never.html", "\n{{ if x }}")]);
+    for _ in 0..3 {
+        served.hotplate.render("never.html", &json!({})).expect("the stand-in");
+    }
+    let visitors = served.get_json("/admin/v1/visitors");
+    assert_eq!(
+        (&visitors["state"], &visitors["answers"]["stand_in"]),
+        (&json!("bad"), &json!(3))
+    );
+    let failure = &visitors["failures"][0];
+    assert_eq!(
+        (&failure["template"], &failure["failures"]),
+        (&json!("never.html"), &json!(3)),
+        "{visitors}"
+    );
+    assert_eq!(
+        (&failure["serving"], &failure["diagnostic"]["line"]),
+        (&json!("stand-in"), &json!(2))
+    );
+    let page = served.get("/_hotplate/").body;
+    for words in [
+        "1 unavailable",
+        "3 stand-in pages",
+        "never.html:2",
+        "stand-in page (503)",
+    ] {
+        assert!(page.contains(words), "no `{words}` in {page}");
+    }
+    assert_eq!(served.get_json("/admin/v1/template/never.html")["stats"]["failures"], 3);
+}
+
+#[test]
+fn an_engine_without_templates_is_not_good() {
+    let served = Served::start(&[]);
+    let page = served.get("/_hotplate/").body;
+    assert!(
+        page.contains("No template was found in") && page.contains("(no template) Overview"),
+        "{page}"
+    );
+}
+
+#[test]
+fn the_overview_says_which_instance_it_shows() {
+    let served = Served::with(&SHOP, None, |admin| admin.configuration("/etc/shop.toml"));
+    let instance = served.get_json("/admin/v1/instance");
+    assert_eq!(instance["process"], std::process::id());
+    assert_eq!(instance["configuration"], "/etc/shop.toml");
+    let near = |name: &str| {
+        let limits = instance["limits"].as_array().expect("limits");
+        let limit = limits.iter().find(|limit| limit["name"] == name).expect(name);
+        limit["is_near"].clone()
+    };
+    assert_eq!(
+        (near("templates"), near("renders in flight")),
+        (json!(false), json!(false))
+    );
+    let page = served.get("/_hotplate/").body;
+    for words in ["/etc/shop.toml", env!("CARGO_PKG_VERSION"), "This instance", "memory"] {
+        assert!(page.contains(words), "no `{words}` in {page}");
+    }
 }
 
 #[test]
@@ -231,6 +496,15 @@ fn the_graph_works_by_mouse_and_keyboard() {
     browser.wait_for(
         "document.querySelectorAll('#list li').length === 1 && document.querySelector('#q').value === 'alone'",
     );
+    // The drawing fits, zooms by a button and by a key, and only the chosen neighbourhood is in the order of the tab key.
+    browser.open(&url(&served, "templates?at=index.html"));
+    browser.run("document.querySelector('[data-by=\"1.25\"]').click()");
+    let width = "document.querySelector('#graph').getAttribute('width') / document.querySelector('#graph').viewBox.baseVal.width";
+    assert_eq!(browser.run(&format!("return {width}")), json!(1.25));
+    browser.run("document.querySelector('#picture').focus()");
+    browser.press("0");
+    browser.wait_for(&format!("{width} <= 1"));
+    browser.wait_for("document.querySelectorAll('#graph .node[tabindex=\"0\"]').length === 2");
     // A fault appears in the graph without a reload.
     browser.open(&url(&served, "templates?at=index.html"));
     served.edit("part/foot.html", "{{ if x }}");
@@ -253,11 +527,12 @@ fn signing_in_does_not_store_the_token() {
     browser.wait_for("document.querySelector('#wrong')");
     browser
         .run("document.querySelector('#token').value = 'right-token'; document.querySelector('.login button').click()");
-    browser.wait_for("document.querySelector('.big .figure')");
+    browser.wait_for("document.querySelector('#list')");
     assert_eq!(
-        browser.run("return [location.search, document.cookie]"),
-        json!(["", ""])
+        browser.run("return [location.pathname, location.search, document.cookie]"),
+        json!(["/_hotplate/templates", "", ""])
     );
+    browser.open(&url(&served, ""));
     served.edit("alone.txt", "two");
     browser.wait_for("document.querySelector('.big .figure').textContent === '2'");
     browser.run("document.querySelector('#logout').click()");

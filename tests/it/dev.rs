@@ -313,6 +313,50 @@ fn the_shop_is_served() {
     assert_eq!(server.get("/terms").freshness(), "current");
 }
 
+/// The lines of an author begin with the time, and say when nothing is wrong any more.
+#[test]
+fn lines_have_the_time_and_all_fixed_is_said() {
+    let files = site();
+    let server = Server::start(&files);
+    files.write("templates/_parts/foot.html", "{{ if a == b }}");
+    let line = server.running.wait_for("version 2");
+    let time = line.split(' ').next().expect("a word");
+    let digits = time.bytes().enumerate().all(|(at, byte)| {
+        if at % 3 == 2 {
+            byte == b':'
+        } else {
+            byte.is_ascii_digit()
+        }
+    });
+    assert!(time.len() == 8 && digits, "{line}");
+    files.write("templates/a/b.html", "{{ if a == b }}");
+    server.running.wait_for("a/b.html:1:");
+    files.write("templates/_parts/foot.html", "fixed");
+    let lines = server.running.lines_until("fixed _parts/foot.html");
+    assert!(!lines.contains("all fixed"), "{lines}");
+    files.write("templates/a/b.html", "fixed");
+    server
+        .running
+        .wait_for("all fixed: every page is served from its newest text");
+}
+
+/// The default port may be in use: the next free one is taken, and a port that was asked for is not replaced.
+#[test]
+fn the_default_directory_and_port_are_convenient() {
+    let files = site();
+    let mut running = Vec::new();
+    // Whether the first one gets the default port depends on what else runs on this machine.
+    for _ in 0..2 {
+        let mut command = crate::command::hotplate(&["dev"]);
+        command.current_dir(files.path());
+        running.push(Server::run(crate::command::Running::of(command)));
+    }
+    assert_ne!(running[0].address, running[1].address);
+    for server in &running {
+        assert_eq!(server.get("/a/b").body, "a b");
+    }
+}
+
 #[test]
 fn a_port_in_use_is_reported() {
     let files = site();

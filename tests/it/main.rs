@@ -41,6 +41,7 @@ mod reload;
 mod live;
 #[cfg(feature = "cli")]
 mod operate;
+mod overlay;
 #[cfg(feature = "cli")]
 mod own_command;
 #[cfg(feature = "cli")]
@@ -69,6 +70,8 @@ mod watch;
 
 #[cfg(feature = "admin")]
 mod admin;
+#[cfg(feature = "cli")]
+mod axe;
 #[cfg(feature = "admin")]
 mod wire;
 #[cfg(feature = "admin")]

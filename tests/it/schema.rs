@@ -66,7 +66,8 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value, place: &str
     if let Some(allowed) = schema["enum"].as_array().filter(|allowed| !allowed.contains(value)) {
         return Err(format!("{place}: {value} is none of {allowed:?}"));
     }
-    if let Some(number) = value.as_number() {
+    // The fractions of the API, such as rates, have no bounds.
+    if let Some(number) = value.as_number().filter(|number| !number.is_f64()) {
         let number = number
             .as_i128()
             .ok_or_else(|| format!("{place}: {number} is no integer"))?;

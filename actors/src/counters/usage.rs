@@ -26,8 +26,10 @@ const COUNTED_EXACTLY: u64 = 64;
 pub struct Usage {
     /// The number of renders; an estimate once it exceeds a hundred.
     pub renders: u64,
-    /// The number of failed renders, including those that were answered from an older version.
+    /// The number of failed renders, including those that were answered from an older version or with the stand-in.
     pub failures: u64,
+    /// The number of answers from an older version; an estimate once it exceeds a hundred.
+    pub stale: u64,
     /// The time of the last render in milliseconds since 1970, to the second.
     pub last_render_ms: Option<u64>,
     /// The last failed render, while it is remembered (the limit `late_faults`).
@@ -56,6 +58,8 @@ pub(super) struct UsageRecorder {
 pub(super) struct UsageCell {
     renders: AtomicU64,
     failures: AtomicU64,
+    /// Answers from an older version. Together with the time it fills one word, so a cell keeps its size.
+    stale: AtomicU32,
     /// The time of the last render, as [`Clock::seconds`].
     last_seconds: AtomicU32,
 }
@@ -87,6 +91,7 @@ impl UsageRecorder {
         Usage {
             renders: cell.renders.load(Ordering::Relaxed),
             failures: cell.failures.load(Ordering::Relaxed),
+            stale: u64::from(cell.stale.load(Ordering::Relaxed)),
             last_render_ms: clock.ms_of_seconds(cell.last_seconds.load(Ordering::Relaxed)),
             last_failure: None,
         }
@@ -109,6 +114,18 @@ impl UsageCell {
             self.renders.fetch_add(1, Ordering::Relaxed);
         } else if timed > 0 {
             self.renders.fetch_add(timed, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts an answer from an older version, in the same way as renders.
+    #[cold]
+    pub(super) fn stale(&self, timed: u64) {
+        let by = match self.stale.load(Ordering::Relaxed) {
+            counted if u64::from(counted) < COUNTED_EXACTLY => 1,
+            _ => u32::try_from(timed).unwrap_or(u32::MAX),
+        };
+        if by > 0 {
+            self.stale.fetch_add(by, Ordering::Relaxed);
         }
     }
 

@@ -136,9 +136,9 @@ impl Reader {
             Ok(Freshness::Fallback { .. } | Freshness::Current) => Serving::StandIn,
             Err(_) => Serving::Failure,
         };
-        if answer.is_ok() {
-            let rescued = matches!(serving, Serving::LastGood(_));
-            self.shared.recorder.failed_late(id, rescued);
+        // The other answers are counted as failures where all answers are counted.
+        if matches!(serving, Serving::LastGood(_)) {
+            self.shared.recorder.rescued(id);
         }
         self.report(snapshot, id, &closure, serving, late);
         answer

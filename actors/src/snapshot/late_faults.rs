@@ -355,6 +355,15 @@ impl LateFaults {
         Some((self.instant(&record.latest), Arc::clone(why)))
     }
 
+    /// Returns the time of the last failure of each remembered template, also of those that were fixed.
+    pub(crate) fn failures(&self) -> Vec<(TemplateId, Instant)> {
+        let known = self.known.load();
+        known
+            .iter()
+            .map(|(id, record)| (*id, self.instant(&record.latest)))
+            .collect()
+    }
+
     /// Ends the faults of templates whose closure changes with a version.
     pub(crate) fn settle(&self, version: Version, closure: impl Fn(TemplateId) -> Option<Digest>) -> Settled {
         let known = self.known.load();

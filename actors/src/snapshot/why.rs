@@ -63,7 +63,17 @@ impl RecentReasons {
 impl Content {
     /// Returns the reason why the newest text of a template is not served; `None` if it is.
     pub(crate) fn why(&self, id: TemplateId, names: &Index) -> Option<Why> {
-        let path = self.path_to_fault(id)?;
+        self.whys(id, names, 1).pop()
+    }
+
+    /// Returns the reasons of several faults that a template reaches, the nearest first, at most `max`.
+    pub(crate) fn whys(&self, id: TemplateId, names: &Index, max: usize) -> Vec<Why> {
+        let paths = self.paths_to_faults(id, max).into_iter();
+        paths.filter_map(|path| self.why_of(&path, names)).collect()
+    }
+
+    /// Returns the reason at the end of a path.
+    fn why_of(&self, path: &[TemplateId], names: &Index) -> Option<Why> {
         let (cause, callers) = path.split_last()?;
         let mut why = Why {
             diagnostics: self.faults.of(*cause, &self.view)?,
@@ -95,10 +105,11 @@ impl Content {
         Some((&member.name, member.unit.calls().get(call)?.span))
     }
 
-    /// Returns the shortest path from a bad template to a fault, both included.
-    fn path_to_fault(&self, id: TemplateId) -> Option<Vec<TemplateId>> {
+    /// Returns the shortest paths from a bad template to the nearest faults, both included, at most `max`.
+    fn paths_to_faults(&self, id: TemplateId, max: usize) -> Vec<Vec<TemplateId>> {
+        let mut paths = Vec::new();
         if !self.is_bad(id) {
-            return None;
+            return paths;
         }
         // Each template that was found, with the place of the one from which it was.
         let mut found = vec![(id, 0)];
@@ -106,19 +117,25 @@ impl Content {
         let mut at = 0;
         while let Some((here, _)) = found.get(at).copied() {
             if self.faults.has(here) {
-                let mut path = vec![here];
-                while at > 0 {
-                    at = found[at].1;
-                    path.push(found[at].0);
+                let (mut path, mut back) = (vec![here], at);
+                while back > 0 {
+                    back = found[back].1;
+                    path.push(found[back].0);
                 }
                 path.reverse();
-                return Some(path);
+                paths.push(path);
+                if paths.len() >= max {
+                    break;
+                }
+                // The view has an older text of this template, whose calls say nothing about the newest.
+                at += 1;
+                continue;
             }
             let new = self.bad_targets(here).filter(|target| seen.insert(*target));
             found.extend(new.map(|target| (target, at)));
             at += 1;
         }
-        None
+        paths
     }
 
     /// Returns the bad callees and companions of a template, in the order of its text. Of a template without a fault of its own the view

@@ -74,6 +74,14 @@ fn a_stale_page_keeps_its_closure() {
     assert_eq!(world.status("b"), "stale since 3: b 2");
     // Two causes are equally near: the first call in the text decides.
     assert_eq!(world.why("page").cause, name("a"));
+    let causes = |max| {
+        let whys = world
+            .snapshot()
+            .whys(world.snapshot().id("page").expect("an id"), max)
+            .into_iter();
+        whys.map(|why| why.cause).collect::<Vec<_>>()
+    };
+    assert_eq!((causes(9), causes(1)), (vec![name("a"), name("b")], vec![name("a")]));
     world.edit(&[("a", "a 3")], &[]);
     assert_eq!(world.why("page").cause, name("b"));
     assert_eq!(world.status("page"), "stale since 1: page a 1 b 1");

@@ -1,7 +1,7 @@
 //! The actions of the dashboard: forms that work without a script.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{LOCATION, SET_COOKIE};
+use actix_web::http::header::{LOCATION, REFERER, SET_COOKIE};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::messages::RolledBack;
@@ -26,6 +26,8 @@ struct ActionForm {
     by: Option<String>,
     reason: Option<String>,
     actor: Option<String>,
+    /// The page to which signing in leads back.
+    back: Option<String>,
 }
 
 async fn form(payload: Payload, state: &AdminState) -> Result<ActionForm, Problem> {
@@ -54,9 +56,12 @@ pub(super) fn result(key: &str) -> Option<&'static str> {
     })
 }
 
-fn to_overview(result: &str) -> HttpResponse {
+/// Redirects to a page of the dashboard that shows the result of an action.
+fn to_page(page: &str, result: &str) -> HttpResponse {
+    let page = page.split('#').next().unwrap_or_default();
+    let separator = if page.contains('?') { '&' } else { '?' };
     HttpResponse::SeeOther()
-        .insert_header((LOCATION, format!("/_hotplate/?done={result}")))
+        .insert_header((LOCATION, format!("{page}{separator}done={result}")))
         .finish()
 }
 
@@ -67,7 +72,7 @@ pub(super) async fn act(
     state: Data<AdminState>,
 ) -> Answered {
     if !state.access.is_known(request.headers(), now_ms()) {
-        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, false);
+        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, false, None);
     }
     let form = form(payload, &state).await?;
     let hotplate = &state.hotplate;
@@ -108,20 +113,27 @@ pub(super) async fn act(
         }
         _ => return Err(Problem::nothing_here(request.path())),
     };
-    Ok(to_overview(result))
+    // A reload leaves the reader where they are; every other action shows on the overview.
+    let page = match action.as_str() {
+        "reload" => request.headers().get(REFERER).and_then(|page| page.to_str().ok()),
+        _ => None,
+    };
+    let page = page.and_then(|page| page.find("/_hotplate/").map(|at| &page[at..]));
+    Ok(to_page(pages::return_to(page), result))
 }
 
 pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered {
-    let token = form(payload, &state).await?.token.unwrap_or_default();
+    let form = form(payload, &state).await?;
+    let (token, back) = (form.token.unwrap_or_default(), form.back);
     if !state.access.is_token(&token) {
-        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true);
+        return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true, back.as_deref());
     }
     let now_ms = now_ms();
     let cookie = state
         .access
         .begin_session(now_ms.saturating_add(state.limits.session_ms), now_ms)?;
     Ok(HttpResponse::SeeOther()
-        .insert_header((LOCATION, "/_hotplate/"))
+        .insert_header((LOCATION, pages::return_to(back.as_deref())))
         .insert_header((SET_COOKIE, cookie))
         .finish())
 }

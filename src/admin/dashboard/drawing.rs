@@ -11,12 +11,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::templates::href;
+use super::templates::{href, words};
 use crate::admin::calls::{CallGraph, Subgraph};
 
 const WIDTH: usize = 196;
 const HEIGHT: usize = 28;
 const GAP_ACROSS: usize = 56;
+/// The gap between two columns of one layer, which is too narrow for a call.
+const GAP_WITHIN: usize = 12;
 const GAP_DOWN: usize = 10;
 const MARGIN: usize = 16;
 /// Maximum number of nodes in a column. A larger layer is split into several columns.
@@ -47,9 +49,13 @@ struct NodeBox {
     name: String,
     href: String,
     standing: &'static str,
+    /// The status in words.
+    words: &'static str,
     /// The distance from the selected template: `here`, `near` or `far`; `plain` if none is selected.
     place: &'static str,
     current: bool,
+    /// `0` for the selected template and its neighbours, or for one template if none is selected; `-1` for all others, which arrow keys reach.
+    tab: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -59,19 +65,23 @@ struct EdgeLine {
 }
 
 impl GraphDrawing {
-    pub(super) fn draw(calls: &CallGraph, part: &Subgraph, at: Option<&str>, search: &str) -> Self {
+    pub(super) fn draw(calls: &CallGraph, part: &Subgraph, at: Option<&str>, rest: &str) -> Self {
         let columns = columns(&layers(calls, part), calls, part);
         let mut places: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
-        let tallest = columns.iter().map(Vec::len).max().unwrap_or_default();
-        for (across, column) in columns.iter().enumerate() {
+        let tallest = columns
+            .iter()
+            .map(|column| column.nodes.len())
+            .max()
+            .unwrap_or_default();
+        let (mut left, mut right) = (MARGIN, MARGIN + WIDTH);
+        for ColumnOfLayer { nodes: column, is_last } in &columns {
             let lower = (tallest - column.len()) * (HEIGHT + GAP_DOWN) / 2;
             for (down, node) in column.iter().enumerate() {
-                let place = (
-                    MARGIN + across * (WIDTH + GAP_ACROSS),
-                    MARGIN + lower + down * (HEIGHT + GAP_DOWN),
-                );
+                let place = (left, MARGIN + lower + down * (HEIGHT + GAP_DOWN));
                 places.insert(*node, place);
             }
+            right = left + WIDTH;
+            left = right + if *is_last { GAP_ACROSS } else { GAP_WITHIN };
         }
         let at = at.and_then(|at| calls.number(at)).filter(|at| part.nodes.contains(at));
         let touches = |node: usize| {
@@ -87,8 +97,9 @@ impl GraphDrawing {
                 label_x: x + 22,
                 label_y: y + HEIGHT / 2 + 4,
                 label: shortened(name),
-                href: href(name, search),
+                href: format!("{}{rest}", href(name, "")),
                 standing: calls.nodes[*node].standing.as_str(),
+                words: words(calls.nodes[*node].standing),
                 place: match at {
                     None => "plain",
                     Some(at) if at == *node => "here",
@@ -96,6 +107,11 @@ impl GraphDrawing {
                     Some(_) => "far",
                 },
                 current: at == Some(*node),
+                tab: match at {
+                    None if places.first_key_value().is_some_and(|(first, _)| first == node) => "0",
+                    Some(at) if at == *node || touches(*node) => "0",
+                    _ => "-1",
+                },
                 name: name.clone(),
             }
         });
@@ -117,7 +133,7 @@ impl GraphDrawing {
         lines.sort_by_key(|line| line.place == "near");
         let summary = format!("{} templates and {} calls", part.nodes.len(), lines.len());
         Self {
-            width: 2 * MARGIN + columns.len().max(1) * (WIDTH + GAP_ACROSS) - GAP_ACROSS,
+            width: right + MARGIN,
             height: 2 * MARGIN + tallest.max(1) * (HEIGHT + GAP_DOWN) - GAP_DOWN,
             any: !places.is_empty(),
             nodes: nodes.collect(),
@@ -202,8 +218,16 @@ fn layers(calls: &CallGraph, part: &Subgraph) -> BTreeMap<usize, usize> {
     layers
 }
 
+/// A column of a layer.
+#[derive(Debug, PartialEq, Eq)]
+struct ColumnOfLayer {
+    nodes: Vec<usize>,
+    /// True if no further column of the same layer follows.
+    is_last: bool,
+}
+
 /// Sorts the layers and splits them into columns, from left to right: steps 3 and 4.
-fn columns(layers: &BTreeMap<usize, usize>, calls: &CallGraph, part: &Subgraph) -> Vec<Vec<usize>> {
+fn columns(layers: &BTreeMap<usize, usize>, calls: &CallGraph, part: &Subgraph) -> Vec<ColumnOfLayer> {
     let count = layers.values().max().map_or(0, |last| last + 1);
     let mut columns = vec![Vec::new(); count];
     for (node, layer) in layers {
@@ -235,7 +259,12 @@ fn columns(layers: &BTreeMap<usize, usize>, calls: &CallGraph, part: &Subgraph) 
         .flat_map(|column| {
             let parts = column.len().div_ceil(ROWS).max(1);
             let rows = column.len().div_ceil(parts).max(1);
-            column.chunks(rows).map(<[usize]>::to_vec).collect::<Vec<_>>()
+            let chunks = column.chunks(rows).map(<[usize]>::to_vec).enumerate();
+            let columns = chunks.map(|(number, nodes)| ColumnOfLayer {
+                nodes,
+                is_last: number + 1 == parts,
+            });
+            columns.collect::<Vec<_>>()
         })
         .collect()
 }
@@ -316,7 +345,10 @@ mod tests {
         // Each page calls a part of its own; the parts have names in the opposite order.
         let calls = calls(6, &[(0, 5), (1, 4), (2, 3)]);
         assert_eq!(
-            columns(&layers(&calls, &calls.first(9)), &calls, &calls.first(9)),
+            columns(&layers(&calls, &calls.first(9)), &calls, &calls.first(9))
+                .into_iter()
+                .map(|column| column.nodes)
+                .collect::<Vec<_>>(),
             [vec![0, 1, 2], vec![5, 4, 3]]
         );
     }

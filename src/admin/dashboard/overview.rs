@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::attention::Attention;
 use super::versions::WaitingView;
+use super::visitors::{InstanceView, VisitorsView};
 use super::{Frame, NameList};
 use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
 use crate::admin::phrases;
@@ -20,7 +22,9 @@ pub(super) struct Overview {
     /// The shares of templates by status.
     pub(super) bar: Bar,
     pub(super) vitals: VitalsView,
-    pub(super) reasons: Vec<String>,
+    pub(super) attention: Attention,
+    pub(super) visitors: VisitorsView,
+    pub(super) instance: InstanceView,
     pub(super) actors: Vec<ActorView>,
     pub(super) loaders: Vec<LoaderView>,
     pub(super) mailboxes: Vec<MailboxView>,

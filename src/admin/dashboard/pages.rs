@@ -2,23 +2,26 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
+use actix_web::http::uri::PathAndQuery;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::Hotplate;
 use serde::{Deserialize, Serialize};
 
+use super::attention::Attention;
 use super::drawing::GraphDrawing;
 use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow};
-use super::templates::{self, DependentUsage, TemplateDetail, TemplatesView};
+use super::templates::{self, DependentUsage, ListQuery, TemplateDetail, TemplatesView};
 use super::versions::{Compared, OtherVersion, VersionView, VersionsView, WaitingView};
+use super::visitors::{InstanceView, VisitorsView};
 use super::{Frame, PageStatus, actions};
 use crate::admin::api::CompareTo;
 use crate::admin::calls::CallGraph;
-use crate::admin::model::{Finding, HealthAnswer, VersionAnswer, VersionsAnswer};
+use crate::admin::model::{FAILURES_MAX, FailureAnswer, Finding, VersionsAnswer};
 use crate::admin::problem::Problem;
 use crate::admin::state::{AdminState, json};
 use crate::admin::vitals::VitalsView;
-use crate::admin::{api, body, phrases, stream};
+use crate::admin::{api, body, instance, phrases, stream};
 use crate::metrics::now_ms;
 
 type Answered = Result<HttpResponse, Problem>;
@@ -30,23 +33,54 @@ pub(super) struct PageQuery {
     done: Option<String>,
     /// The text to search for.
     q: Option<String>,
+    /// The status to list.
+    state: Option<String>,
+    /// The page of the list.
+    page: Option<usize>,
     /// The template to show.
     pub(super) at: Option<String>,
     /// The version to compare with.
     with: Option<u64>,
+    /// The page to which signing in leads back.
+    to: Option<String>,
 }
 
 /// Redirects a request that is not admitted to the sign-in page.
 macro_rules! known {
     ($state:expr, $request:expr) => {
         if !$state.access.is_known($request.headers(), now_ms()) {
-            return Ok(HttpResponse::SeeOther()
-                .insert_header((LOCATION, "/_hotplate/login"))
-                .finish());
+            return Ok($crate::admin::dashboard::pages::to_login(
+                $request.uri().path_and_query(),
+            ));
         }
     };
 }
 pub(super) use known;
+
+/// Redirects to the sign-in page, which leads back to the page that was asked for.
+pub(super) fn to_login(asked: Option<&PathAndQuery>) -> HttpResponse {
+    let asked = asked.map_or("", PathAndQuery::as_str);
+    let to = match return_to(Some(asked)) {
+        HOME => "/_hotplate/login".to_owned(),
+        page => format!("/_hotplate/login?to={}", phrases::in_query(page)),
+    };
+    HttpResponse::SeeOther().insert_header((LOCATION, to)).finish()
+}
+
+/// The page to which signing in leads if no other was asked for.
+const HOME: &str = "/_hotplate/";
+/// Bytes of an address to which signing in leads back.
+const RETURN_MAX: usize = 1024;
+
+/// Returns the page to which signing in leads back: only a page of the dashboard, so that no link leads elsewhere.
+pub(super) fn return_to(asked: Option<&str>) -> &str {
+    let is_page = |asked: &&str| {
+        asked.len() <= RETURN_MAX
+            && asked.strip_prefix(HOME).is_some_and(|page| !page.starts_with("login"))
+            && asked.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    };
+    asked.filter(is_page).unwrap_or(HOME)
+}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum DashboardTab {
@@ -58,43 +92,31 @@ pub(super) enum DashboardTab {
 }
 
 pub(super) fn frame(state: &AdminState, title: &str, tab: DashboardTab, query: &PageQuery) -> Frame {
+    let health = state.health();
+    let limits = instance::limits(state, &health);
+    let version = state.version();
+    let attention = Attention::of(&health, &version, state.visitors(), &limits, &leaks(state));
+    framed(state, title, tab, query, attention.status(&version))
+}
+
+fn framed(state: &AdminState, title: &str, tab: DashboardTab, query: &PageQuery, status: PageStatus) -> Frame {
+    let status = (tab != DashboardTab::None).then_some(status);
+    let trouble = status.as_ref().filter(|status| status.kind != "good");
     Frame {
-        title: title.to_owned(),
+        title: trouble.map_or_else(|| title.to_owned(), |trouble| format!("({}) {title}", trouble.text)),
+        assets: super::assets(),
+        icon: trouble.map_or_else(
+            || "/_hotplate/icon.svg".to_owned(),
+            |trouble| format!("/_hotplate/icon-{}.svg", trouble.kind),
+        ),
         overview: tab == DashboardTab::Overview,
         versions: tab == DashboardTab::Versions,
         previews: tab == DashboardTab::Previews,
         templates: tab == DashboardTab::Templates,
         signed_in: state.access.needs_token() && tab != DashboardTab::None,
         live: tab != DashboardTab::None,
-        status: (tab != DashboardTab::None).then(|| status(&state.health(), &state.version())),
+        status,
         done: query.done.as_deref().and_then(actions::result),
-    }
-}
-
-fn status(health: &HealthAnswer, version: &VersionAnswer) -> PageStatus {
-    let counts = &version.templates;
-    let not_current = counts.stale + counts.broken;
-    let (kind, text) = if !health.ready {
-        ("bad", "not ready".to_owned())
-    } else if version.held {
-        (
-            "warn",
-            format!("{} rolled back", phrases::count(version.waiting, "template")),
-        )
-    } else if !health.degraded.is_empty() {
-        ("warn", "degraded".to_owned())
-    } else if counts.broken > 0 {
-        ("bad", format!("{} broken", phrases::count(counts.broken, "template")))
-    } else if not_current > 0 {
-        ("warn", format!("{} stale", phrases::count(not_current, "template")))
-    } else {
-        ("good", "all current".to_owned())
-    };
-    PageStatus {
-        kind,
-        text,
-        version: version.version,
-        held: version.held,
     }
 }
 
@@ -109,10 +131,27 @@ pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> A
         .await
         .map(|history| (history.versions, WaitingView::of(&history.waiting)))
         .unwrap_or_default();
+    let shared = state.clone();
+    let (failures, instance) = state
+        .work(move || {
+            let failures = shared.hotplate.recent_failures(FAILURES_MAX);
+            (
+                failures.iter().map(FailureAnswer::of).collect(),
+                instance::instance(&shared),
+            )
+        })
+        .await?;
+    let visitors = state.visitors();
+    let vitals = VitalsView::of(&state.vitals.vitals(&state.hotplate.counters()), visitors);
+    let attention = Attention::of(&health, &version, visitors, &instance.limits, &leaks(&state));
+    let status = attention.status(&version);
     let view = Overview {
-        frame: frame(&state, "Overview", DashboardTab::Overview, &query),
+        frame: framed(&state, "Overview", DashboardTab::Overview, &query, status),
+        attention,
+        visitors: VisitorsView::of(vitals.clone(), failures, now_ms()),
+        instance: InstanceView::of(instance, now_ms()),
         bar: Bar::of(&version),
-        vitals: VitalsView::of(&state.vitals.vitals(&state.hotplate.counters())),
+        vitals,
         actors: overview::actors(&health),
         loaders: overview::loaders(&health),
         mailboxes: overview::mailboxes(&health),
@@ -121,7 +160,6 @@ pub(super) async fn overview(request: HttpRequest, state: Data<AdminState>) -> A
         findings: FindingsView::of(findings, diagnostics.len()),
         waiting,
         rows: overview::newest(&publications, version.version, now_ms()),
-        reasons: [health.reasons, health.degraded, leaks(&state)].concat(),
         version,
     };
     state.pages.page(StatusCode::OK, "overview.html", &view)
@@ -232,15 +270,27 @@ pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> 
         None => None,
     };
     let (hotplate, at) = (state.hotplate.clone(), query.at.clone());
-    let search: String = query.q.as_deref().unwrap_or_default().chars().take(200).collect();
-    let searched = search.clone();
+    let short = |text: &Option<String>| {
+        text.as_deref()
+            .unwrap_or_default()
+            .chars()
+            .take(200)
+            .collect::<String>()
+    };
+    let selection = ListQuery {
+        search: short(&query.q),
+        state: short(&query.state),
+        page: query.page.unwrap_or(1),
+    };
+    let selected = selection.clone();
     let drawn = state
-        .work(move || draw(&hotplate, &edges, &searched, at.as_deref()))
+        .work(move || draw(&hotplate, &edges, &selected, at.as_deref()))
         .await?;
     let (list, picture, only) = drawn;
     let view = TemplatesView {
         frame: frame(&state, "Templates", DashboardTab::Templates, &query),
-        search,
+        states: selection.states(),
+        search: selection.search,
         list,
         picture,
         only,
@@ -255,15 +305,15 @@ pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> 
 fn draw(
     hotplate: &Hotplate,
     edges: &[hotplate_actors::messages::Edge],
-    search: &str,
+    selection: &ListQuery,
     at: Option<&str>,
 ) -> (templates::TemplateList, GraphDrawing, Option<String>) {
     let pinned = hotplate.snapshot();
     let calls = CallGraph::new(hotplate, pinned.snapshot(), edges);
     let (part, only) = templates::part(&calls, at);
     (
-        templates::list(&calls, search, at),
-        GraphDrawing::draw(&calls, &part, at, search),
+        templates::list(&calls, selection, at),
+        GraphDrawing::draw(&calls, &part, at, &selection.rest()),
         only,
     )
 }
@@ -279,7 +329,7 @@ pub(super) async fn live(request: HttpRequest, state: Data<AdminState>) -> Answe
         state.dashboard_events.start(None),
         || {
             let vitals = state.vitals.vitals(&state.hotplate.counters());
-            ("vitals", json(&VitalsView::of(&vitals)))
+            ("vitals", json(&VitalsView::of(&vitals, state.visitors())))
         },
     )
 }
@@ -288,19 +338,23 @@ pub(super) async fn live(request: HttpRequest, state: Data<AdminState>) -> Answe
 struct NoticeView {
     frame: Frame,
     text: String,
+    /// The page to which signing in leads back.
+    to: String,
     login: bool,
     wrong: bool,
 }
 
-pub(super) async fn login(state: Data<AdminState>) -> Answered {
-    ask_for_token(&state, StatusCode::OK, false)
+pub(super) async fn login(request: HttpRequest, state: Data<AdminState>) -> Answered {
+    let query: PageQuery = body::query(&request)?;
+    ask_for_token(&state, StatusCode::OK, false, query.to.as_deref())
 }
 
 /// Answers with the page that asks for the token.
-pub(super) fn ask_for_token(state: &AdminState, status: StatusCode, wrong: bool) -> Answered {
+pub(super) fn ask_for_token(state: &AdminState, status: StatusCode, wrong: bool, to: Option<&str>) -> Answered {
     let view = NoticeView {
         frame: frame(state, "Sign in", DashboardTab::None, &PageQuery::default()),
         text: String::new(),
+        to: return_to(to).to_owned(),
         login: true,
         wrong,
     };
@@ -312,6 +366,7 @@ pub(super) fn notice(state: &AdminState, status: StatusCode, text: &str, query: 
     let view = NoticeView {
         frame: frame(state, "hotplate", DashboardTab::None, query),
         text: text.to_owned(),
+        to: String::new(),
         login: false,
         wrong: false,
     };

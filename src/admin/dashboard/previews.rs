@@ -1,7 +1,6 @@
 //! The list of previews, and one preview: its report, and a page as it would be beside the difference of its output.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;

@@ -27,6 +27,8 @@ const NEIGHBOURS: usize = 40;
 pub(super) struct TemplatesView {
     pub(super) frame: Frame,
     pub(super) search: String,
+    /// The states to choose from.
+    pub(super) states: Vec<StateChoice>,
     pub(super) list: TemplateList,
     pub(super) picture: GraphDrawing,
     /// A sentence that says which part is drawn, unless it is the whole graph.
@@ -34,11 +36,71 @@ pub(super) struct TemplatesView {
     pub(super) detail: Option<TemplateDetail>,
 }
 
+/// The selection of templates in the list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ListQuery {
+    /// A part of the name.
+    pub(super) search: String,
+    /// A status; empty for all.
+    pub(super) state: String,
+    /// The page of the list, from 1.
+    pub(super) page: usize,
+}
+
+/// A status to choose, with its word.
+#[derive(Debug, Serialize)]
+pub(super) struct StateChoice {
+    value: &'static str,
+    words: &'static str,
+    selected: bool,
+}
+
+/// Each status by which the list can be filtered.
+const STATES: [(&str, &str); 5] = [
+    ("", "all states"),
+    ("broken", "unavailable"),
+    ("stale", "serving last good"),
+    ("missing", "missing"),
+    ("current", "current"),
+];
+
+impl ListQuery {
+    /// Returns the query that keeps this selection, as the end of an address of a template.
+    pub(super) fn rest(&self) -> String {
+        let mut rest = self.filters();
+        if self.page > 1 {
+            rest.push_str(&format!("&page={}", self.page));
+        }
+        rest
+    }
+
+    fn filters(&self) -> String {
+        let filters = [("q", &self.search), ("state", &self.state)];
+        let filters = filters.into_iter().filter(|(_, value)| !value.is_empty());
+        filters
+            .map(|(key, value)| format!("&{key}={}", phrases::in_query(value)))
+            .collect()
+    }
+
+    pub(super) fn states(&self) -> Vec<StateChoice> {
+        let choice = |(value, words)| StateChoice {
+            value,
+            words,
+            selected: self.state == value,
+        };
+        STATES.map(choice).into()
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct TemplateList {
     items: Vec<TemplateItem>,
-    more: usize,
     count: String,
+    /// The addresses of the page before and of the next page.
+    previous: Option<String>,
+    next: Option<String>,
+    /// The page and the number of pages, if there are several.
+    pages: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,14 +108,17 @@ struct TemplateItem {
     name: String,
     href: String,
     standing: &'static str,
+    /// The status in words, unless it is current.
+    words: Option<&'static str>,
     callers: usize,
     selected: bool,
 }
 
 /// Lists the templates that match a search. Without a search, templates with errors come first, then templates with the most callers.
-pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> TemplateList {
-    let wanted = search.to_lowercase();
+pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> TemplateList {
+    let wanted = query.search.to_lowercase();
     let mut found: Vec<usize> = (0..calls.nodes.len())
+        .filter(|node| query.state.is_empty() || calls.nodes[*node].standing.as_str() == query.state)
         .filter(|node| wanted.is_empty() || calls.nodes[*node].name.to_lowercase().contains(&wanted))
         .collect();
     let urgency = |node: usize| match calls.nodes[node].standing {
@@ -65,10 +130,21 @@ pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> Templat
     if wanted.is_empty() {
         found.sort_by_key(|node| (urgency(*node), std::cmp::Reverse(calls.callers[*node].len())));
     }
-    let items = found.iter().take(LISTED).map(|node| {
+    let address = |page: usize| {
+        let at = at
+            .map(|at| format!("&at={}", phrases::in_query(at)))
+            .unwrap_or_default();
+        format!("/_hotplate/templates?page={page}{at}{}", query.filters())
+    };
+    let pages = found.len().div_ceil(LISTED).max(1);
+    let page = query.page.clamp(1, pages);
+    let first = (page - 1) * LISTED;
+    let rest = ListQuery { page, ..query.clone() }.rest();
+    let items = found.iter().skip(first).take(LISTED).map(|node| {
         let name = &calls.nodes[*node].name;
         TemplateItem {
-            href: href(name, search),
+            href: format!("{}{rest}", href(name, "")),
+            words: Some(words(calls.nodes[*node].standing)).filter(|words| *words != "current"),
             standing: calls.nodes[*node].standing.as_str(),
             callers: calls.callers[*node].len(),
             selected: at == Some(name.as_str()),
@@ -77,9 +153,28 @@ pub(super) fn list(calls: &CallGraph, search: &str, at: Option<&str>) -> Templat
     });
     TemplateList {
         items: items.collect(),
-        more: found.len().saturating_sub(LISTED),
-        count: phrases::count(found.len(), if wanted.is_empty() { "template" } else { "match" })
-            .replace("matchs", "matches"),
+        count: {
+            let filtered = !wanted.is_empty() || !query.state.is_empty();
+            let count =
+                phrases::count(found.len(), if filtered { "match" } else { "template" }).replace("matchs", "matches");
+            match pages {
+                1 => count,
+                _ => format!("{}–{} of {count}", first + 1, (first + LISTED).min(found.len())),
+            }
+        },
+        previous: (page > 1).then(|| address(page - 1)),
+        next: (page < pages).then(|| address(page + 1)),
+        pages: (pages > 1).then(|| format!("page {page} of {pages}")),
+    }
+}
+
+/// Returns a status in words.
+pub(super) fn words(status: StatusAnswer) -> &'static str {
+    match status {
+        StatusAnswer::Current => "current",
+        StatusAnswer::Stale => "last good",
+        StatusAnswer::Broken => "unavailable",
+        StatusAnswer::Missing => "missing",
     }
 }
 
@@ -113,12 +208,12 @@ pub(super) fn part(calls: &CallGraph, at: Option<&str>) -> (Subgraph, Option<Str
         return (calls.first(0), None);
     };
     let part = calls.around(&at, 2, DRAWN_AROUND).unwrap_or_else(|| calls.first(0));
-    let all = phrases::count(calls.nodes.len(), "template");
-    let limit = if part.truncated { ", only the nearest ones" } else { "" };
+    let (shown, all) = (phrases::grouped(part.nodes.len()), phrases::grouped(calls.nodes.len()));
+    let limit = if part.truncated { ", the nearest ones" } else { "" };
     (
         part,
         Some(format!(
-            "{all}: the graph shows {at} with its dependencies and dependents{limit}"
+            "{shown} of {all} templates shown: {at} with its dependencies and dependents{limit}"
         )),
     )
 }
@@ -128,6 +223,8 @@ pub(super) fn part(calls: &CallGraph, at: Option<&str>) -> (Subgraph, Option<Str
 pub(super) struct TemplateDetail {
     name: String,
     standing: &'static str,
+    /// The status in words.
+    words: &'static str,
     since: Option<u64>,
     cause: Option<TemplateLink>,
     bytes: Option<usize>,
@@ -211,6 +308,7 @@ impl TemplateDetail {
         let (findings, warnings) = (about.diagnostics.len(), about.warnings.len());
         Self {
             standing: about.standing.as_str(),
+            words: words(about.standing),
             since: about.since,
             cause: about
                 .cause

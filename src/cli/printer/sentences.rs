@@ -11,7 +11,7 @@ use hotplate::{NameSample, TemplateName, Version};
 
 use super::event::{ServerEvent, VersionEvent};
 use crate::cli::names;
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{Outcome, Terminal};
 
 /// Maximum number of diagnostics that are shown of one version. An author who renames a folder gets more, but knows the reason.
 const SHOWN_MAX: usize = 10;
@@ -29,6 +29,8 @@ pub(super) struct Sentences {
 #[derive(Default)]
 struct Printed {
     version: Option<Version>,
+    /// True if a template of that version does not compile, or calls one that does not.
+    has_faults: bool,
     /// Templates of that version that are stale or broken.
     not_current: BTreeSet<TemplateName>,
     /// Errors that showed when pages of that version were rendered.
@@ -54,6 +56,13 @@ impl Sentences {
         self.terminal.line(became)
     }
 
+    /// Prints that the default address is in use.
+    pub(super) fn moved(&mut self, bind: &str, port: u16) -> io::Result<()> {
+        self.terminal.line(format_args!(
+            "{bind} is in use, so this server takes the next free port: {port}"
+        ))
+    }
+
     /// Prints one event, if authors need to know events of its kind.
     pub(super) fn print(&mut self, event: &ServerEvent<'_>) -> io::Result<()> {
         match event {
@@ -74,8 +83,8 @@ impl Sentences {
                  taken until it is reset"
             )),
             ServerEvent::Lagged { missed, version } => {
-                let missed = names::count(usize::try_from(*missed).unwrap_or(usize::MAX), "event");
-                self.terminal.headline(&format!("version {version} ({missed} dropped)"))
+                tracing::debug!(missed, "events were dropped, because they came faster than they were printed");
+                self.headline(&format!("version {version}: many changes at once; `hotplate check` shows the errors that remain"))
             }
             ServerEvent::Reloaded { report, changes, .. } => {
                 let mut line = format!("reloaded: version {}", report.version);
@@ -133,10 +142,29 @@ impl Sentences {
 
     fn published(&mut self, version: &VersionEvent) -> io::Result<()> {
         let fixed = self.printed.fixed_in(version);
-        let lists = changes(&self.site, version, &fixed).join("; ");
+        let lists = changes(&self.site, version, &fixed).into_iter();
+        let lists: Vec<String> = lists
+            .map(|(outcome, list)| self.terminal.outcome(outcome, &list))
+            .collect();
         let (number, took) = (version.version, duration(version.microseconds));
-        self.terminal.headline(&format!("version {number}: {lists} ({took})"))?;
-        self.errors(version)
+        self.headline(&format!("version {number}: {} ({took})", lists.join("; ")))?;
+        let had_faults = self.printed.has_faults;
+        self.errors(version)?;
+        match had_faults && !self.printed.has_faults && self.printed.failed_late.is_empty() {
+            true => {
+                let all_fixed = self
+                    .terminal
+                    .outcome(Outcome::Good, "all fixed: every page is served from its newest text");
+                self.terminal.line(format_args!("{all_fixed}\n"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Prints what happened, with the time of day.
+    fn headline(&mut self, line: &str) -> io::Result<()> {
+        let now = jiff::Zoned::now().strftime("%H:%M:%S").to_string();
+        self.terminal.headline(&now, line)
     }
 
     /// Prints each error of a version once, with the answer that visitors get meanwhile.
@@ -156,6 +184,7 @@ impl Sentences {
         }
         self.printed = Printed {
             version: Some(version.pinned.version()),
+            has_faults: version.pinned.snapshot().not_current() != (0, 0),
             not_current: version.stale.iter().chain(&version.broken).cloned().collect(),
             late: Vec::new(),
             failed_late: std::mem::take(&mut self.printed.failed_late),
@@ -194,7 +223,8 @@ impl Sentences {
             return Ok(());
         }
         let list = names::list(&self.site, std::slice::from_ref(template));
-        self.terminal.headline(&format!("version {version}: fixed {list}"))
+        let fixed = self.terminal.outcome(Outcome::Good, &format!("fixed {list}"));
+        self.headline(&format!("version {version}: {fixed}"))
     }
 
     fn answer(&mut self, (since, kind): Answer<'_>, names: &[TemplateName]) -> io::Result<()> {
@@ -255,25 +285,25 @@ fn answers(site: &Site, version: &VersionEvent) -> BTreeMap<Answer<'static>, Vec
 /// Returns a version as the line of `watch`.
 pub(super) fn version_line(version: &VersionEvent, site: &Site) -> String {
     let mut line = format!("version {} {}", version.version, version.digest);
-    for list in changes(site, version, &version.recovered) {
+    for (_, list) in changes(site, version, &version.recovered) {
         line += &format!(" · {list}");
     }
     line + &format!(" · {}", duration(version.microseconds))
 }
 
 /// Returns the changes of a version: each list of names that is not empty, with a word for its kind.
-fn changes(site: &Site, version: &VersionEvent, fixed: &NameSample) -> Vec<String> {
+fn changes(site: &Site, version: &VersionEvent, fixed: &NameSample) -> Vec<(Outcome, String)> {
     let all = |names: &'_ [TemplateName]| names.len();
     let lists = [
-        ("changed", &version.changed[..], all(&version.changed)),
-        ("removed", &version.removed, all(&version.removed)),
-        ("fixed", &fixed.names, fixed.count),
-        ("stale", &version.stale.names, version.stale.count),
-        ("broken", &version.broken.names, version.broken.count),
+        (Outcome::Plain, "changed", &version.changed[..], all(&version.changed)),
+        (Outcome::Plain, "removed", &version.removed, all(&version.removed)),
+        (Outcome::Good, "fixed", &fixed.names, fixed.count),
+        (Outcome::Stale, "stale", &version.stale.names, version.stale.count),
+        (Outcome::Broken, "broken", &version.broken.names, version.broken.count),
     ];
     let lists = lists.into_iter().filter(|(.., count)| *count > 0);
     lists
-        .map(|(word, names, count)| format!("{word} {}", names::list_of(site, names, count)))
+        .map(|(outcome, word, names, count)| (outcome, format!("{word} {}", names::list_of(site, names, count))))
         .collect()
 }
 

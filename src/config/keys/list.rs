@@ -116,6 +116,9 @@ fn dev() -> Vec<Key> {
              reload and no diagnostics, because any site can make its own name point here (DNS rebinding)."),
         key("editor", Kind::Text,
             "Editor that links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line} and {column}."),
+        key("overlay", Kind::Flag,
+            "Open the overlay with the errors of a page by itself. If false, a button on the page opens it. `?hotplate-overlay=off` or `on` in \
+             an address switches it in one browser."),
     ]
 }
 

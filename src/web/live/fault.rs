@@ -1,6 +1,6 @@
 //! [`FaultReport`]: the errors of an entry, as the overlay shows them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use hotplate_actors::diagnostic::Span;
 use hotplate_actors::{Diagnostic, Severity, TemplateName};
@@ -19,6 +19,8 @@ pub(super) struct FaultReport {
     faults: Vec<FaultItem>,
     /// Number of further errors, which are left out.
     more: usize,
+    /// True if a text may have more errors than are kept of it.
+    at_least: bool,
 }
 
 /// One error.
@@ -49,21 +51,37 @@ struct Line {
     text: String,
     start: usize,
     length: usize,
+    /// The lines before it and after it.
+    before: Vec<String>,
+    after: Vec<String>,
 }
 
 impl FaultReport {
-    /// Builds the report of diagnostics: equal ones once, and at most `max`.
+    /// Builds the report of diagnostics: equal ones once, by their place in each text, and at most `max`. Of one text at most `kept` errors
+    /// are known.
     pub(super) fn new(
         standing: &'static str,
         since: Option<u64>,
         diagnostics: &[Diagnostic],
         max: usize,
+        kept: usize,
         sources: &Sources,
         editor: &Editor,
     ) -> Self {
         let mut seen = HashSet::new();
         let mut unique: Vec<&Diagnostic> = diagnostics.iter().collect();
         unique.retain(|diagnostic| seen.insert((&diagnostic.template, diagnostic.span, &diagnostic.message)));
+        let mut of_text: HashMap<_, (usize, usize)> = HashMap::new();
+        for diagnostic in &unique {
+            let order = of_text.len();
+            of_text.entry(&diagnostic.template).or_insert((order, 0)).1 += 1;
+        }
+        // Texts stay in their order, the nearest first.
+        unique.sort_by_key(|diagnostic| {
+            let order = of_text.get(&diagnostic.template).map(|(order, _)| *order);
+            (order, diagnostic.span.map(|span| (span.line, span.column)))
+        });
+        let at_least = of_text.values().any(|(_, count)| *count >= kept);
         let faults = unique
             .iter()
             .take(max)
@@ -73,6 +91,7 @@ impl FaultReport {
             since,
             faults: faults.collect(),
             more: unique.len().saturating_sub(max),
+            at_least,
         }
     }
 
@@ -92,6 +111,7 @@ impl FaultReport {
             since: None,
             faults: vec![fault],
             more: 0,
+            at_least: false,
         }
     }
 }
@@ -122,6 +142,8 @@ impl FaultItem {
                 text: text.to_owned(),
                 start,
                 length: span.length as usize,
+                before: diagnostic.around().0.iter().map(ToString::to_string).collect(),
+                after: diagnostic.around().1.iter().map(ToString::to_string).collect(),
             }),
             chain: diagnostic
                 .chain

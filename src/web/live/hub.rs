@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use actix_web::web::Bytes;
-use hotplate_actors::snapshot::{Snapshot, Standing, Why};
+use hotplate_actors::snapshot::{Snapshot, Standing};
 use hotplate_actors::{Diagnostic, Event, Hotplate, Serving, Subscription, TemplateName, Version};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -22,6 +22,9 @@ use super::styles::Stylesheets;
 use crate::sse;
 use crate::web::digests::{self, Digests};
 
+/// The texts with errors that an event reports of one page.
+const TEXTS_MAX: usize = 100;
+
 /// The followed entries, and the channel that wakes the streams.
 pub(super) struct Hub {
     /// Identifies this run of the server: another run may render the same templates differently.
@@ -29,6 +32,8 @@ pub(super) struct Hub {
     sources: Sources,
     editor: Editor,
     faults_max: usize,
+    /// Errors that are kept of one text.
+    faults_kept: usize,
     clients_max: usize,
     digests: Arc<Digests>,
     followed: Mutex<Followed>,
@@ -75,6 +80,7 @@ impl Hub {
             sources: setting.sources.clone(),
             editor: setting.editor.clone(),
             faults_max: setting.limits.live_faults,
+            faults_kept: hotplate.limits().source_diagnostics,
             clients_max: setting.limits.live_clients,
             digests: Arc::clone(digests),
             followed: Mutex::default(),
@@ -120,6 +126,7 @@ impl Hub {
             since,
             diagnostics,
             self.faults_max,
+            self.faults_kept,
             &self.sources,
             &self.editor,
         )
@@ -234,7 +241,13 @@ impl Hub {
     fn event(&self, entry: &TemplateName, failed_in: Option<Version>, snapshot: &Snapshot) -> Bytes {
         let id = snapshot.id(entry.as_str());
         let standing = id.map(|id| snapshot.standing(id));
-        let why = id.and_then(|id| snapshot.why(id));
+        let faults: Vec<Diagnostic> = match standing {
+            Some(Standing::Stale { .. } | Standing::Broken) => {
+                let whys = id.map(|id| snapshot.whys(id, TEXTS_MAX)).unwrap_or_default();
+                whys.iter().flat_map(|why| why.diagnostics.iter().cloned()).collect()
+            }
+            _ => Vec::new(),
+        };
         let findings = match standing {
             Some(Standing::Stale { .. }) => {
                 let (stands, since) = match id.and_then(|id| snapshot.serving(id)) {
@@ -242,9 +255,9 @@ impl Hub {
                     Some(Serving::Failure) => ("failed", None),
                     Some(Serving::StandIn) | None => ("broken", None),
                 };
-                Some(self.findings(stands, since, faults(why.as_ref())))
+                Some(self.findings(stands, since, &faults))
             }
-            Some(Standing::Broken) => Some(self.findings("broken", None, faults(why.as_ref()))),
+            Some(Standing::Broken) => Some(self.findings("broken", None, &faults)),
             Some(Standing::Current(_) | Standing::Gone) | None => None,
         };
         event(
@@ -280,10 +293,6 @@ impl Followed {
         self.serial += 1;
         self.serial
     }
-}
-
-fn faults(why: Option<&Arc<Why>>) -> &[Diagnostic] {
-    why.map_or(&[], |why| &why.diagnostics)
 }
 
 /// Encodes a server-sent event.

@@ -19,6 +19,8 @@ pub(in crate::web) struct LiveSettings {
     /// The host names that are allowed besides addresses and `localhost`.
     pub(in crate::web) hosts: Vec<String>,
     pub(in crate::web) limits: LiveLimits,
+    /// True if the overlay does not open by itself.
+    pub(in crate::web) no_overlay: bool,
 }
 
 /// A function that returns a label of a template.

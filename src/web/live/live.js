@@ -24,7 +24,7 @@ const differs = () => latest && !shown.posted && (latest.page !== shown.page || 
 
 const present = () => {
   const findings = (latest && latest.findings) || shown.late;
-  if (findings) overlay.show(findings, shown.entry);
+  if (findings) overlay.show(findings, shown.entry, shown.quiet);
   else overlay.clear();
 };
 

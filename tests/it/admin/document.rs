@@ -45,6 +45,8 @@ fn answers_conform_to_the_document() {
         "health/live",
         "health/ready",
         "health",
+        "visitors",
+        "instance",
         "metrics",
         "version",
         "versions",

@@ -16,11 +16,28 @@ async function update(href) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   // A newer request has been sent meanwhile.
   if (number !== requests) return;
+  const stateOf = (of) => of.querySelector("#status")?.textContent.trim().replace(/\s+/g, " ");
+  const before = stateOf(document);
   for (const part of document.querySelectorAll("[data-part]")) {
     const newer = page.getElementById(part.id);
-    if (newer) replace(part, newer);
+    // Rows do not move under a pointer that is about to press one of them.
+    if (newer && part.matches("[data-steady]:hover")) delay(part);
+    else if (newer) replace(part, newer);
   }
+  // The tab of the browser and screen readers learn of a new state as well.
+  const state = stateOf(document);
+  if (state !== before) document.querySelector("[data-announce]").textContent = state ?? "";
+  document.title = page.title;
+  const icon = page.querySelector("link[rel=icon]")?.getAttribute("href");
+  if (icon) document.querySelector("link[rel=icon]").setAttribute("href", icon);
   ages();
+}
+
+// Updates a part once the pointer has left it.
+function delay(part) {
+  if (part.dataset.waits) return;
+  part.dataset.waits = "1";
+  part.addEventListener("pointerleave", refresh, { once: true });
 }
 
 function replace(part, newer) {
@@ -33,6 +50,7 @@ function replace(part, newer) {
   const path = part.contains(focused) ? selector(focused, part) : null;
   const { scrollTop, scrollLeft } = part;
   part.replaceWith(newer);
+  if (part.id === "picture") zoomTo(zoom);
   newer.scrollTop = scrollTop;
   newer.scrollLeft = scrollLeft;
   if (path) newer.querySelector(path)?.focus({ preventScroll: true });
@@ -101,10 +119,66 @@ function center() {
   const canvas = document.getElementById("picture");
   const here = canvas?.querySelector(".node.here");
   if (!here) return;
-  const zoom = canvas.querySelector("svg").getBoundingClientRect().width / canvas.querySelector("svg").viewBox.baseVal.width;
+  // The factor is that of the drawing as it is shown.
   canvas.scrollLeft = Number(here.dataset.x) * zoom - canvas.clientWidth / 2 + 98;
   canvas.scrollTop = Number(here.dataset.y) * zoom - canvas.clientHeight / 2 + 14;
 }
+
+// --- the drawing: zoom by buttons, wheel and keys; pan by dragging, touch and the scroll bars ------------------------------------
+
+let zoom = 1;
+
+// Shows the drawing in a size, and keeps the point under the pointer, or the middle, where it is.
+function zoomTo(factor, x, y) {
+  const canvas = document.getElementById("picture");
+  const svg = canvas?.querySelector("svg");
+  if (!svg) return;
+  const before = zoom;
+  zoom = Math.min(4, Math.max(0.02, factor));
+  const { width, height } = svg.viewBox.baseVal;
+  svg.setAttribute("width", width * zoom);
+  svg.setAttribute("height", height * zoom);
+  const [atX, atY] = [x ?? canvas.clientWidth / 2, y ?? canvas.clientHeight / 2];
+  canvas.scrollLeft = (canvas.scrollLeft + atX) * zoom / before - atX;
+  canvas.scrollTop = (canvas.scrollTop + atY) * zoom / before - atY;
+}
+
+function fit() {
+  const canvas = document.getElementById("picture");
+  const { width, height } = canvas?.querySelector("svg")?.viewBox.baseVal ?? {};
+  if (width) zoomTo(Math.min(1, canvas.clientWidth / width, canvas.clientHeight / height));
+}
+
+const buttons = document.querySelector("[data-zoom]");
+if (buttons) buttons.hidden = false;
+buttons?.addEventListener("click", (event) => {
+  const by = event.target.dataset.by;
+  if (by === "fit") fit();
+  else if (by === "1:1") zoomTo(1);
+  else if (by) zoomTo(zoom * Number(by));
+});
+
+addEventListener("wheel", (event) => {
+  const canvas = event.target.closest?.("#picture");
+  if (!canvas || !(event.ctrlKey || event.metaKey)) return;
+  event.preventDefault();
+  const place = canvas.getBoundingClientRect();
+  zoomTo(zoom * Math.exp(-event.deltaY / 400), event.clientX - place.left, event.clientY - place.top);
+}, { passive: false });
+
+let dragged = null;
+addEventListener("pointerdown", (event) => {
+  const canvas = event.target.closest?.("#picture");
+  // A finger scrolls the drawing by itself, and a press on a template selects it.
+  if (!canvas || event.pointerType === "touch" || event.button !== 0 || event.target.closest(".node")) return;
+  dragged = { canvas, x: event.clientX + canvas.scrollLeft, y: event.clientY + canvas.scrollTop };
+});
+addEventListener("pointermove", (event) => {
+  if (!dragged) return;
+  dragged.canvas.scrollLeft = dragged.x - event.clientX;
+  dragged.canvas.scrollTop = dragged.y - event.clientY;
+});
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { dragged = null; });
 
 // Returns the nearest node in a direction. The distance across counts three times.
 function neighbour(node, key) {
@@ -123,7 +197,7 @@ function neighbour(node, key) {
 }
 
 addEventListener("click", (event) => {
-  const chosen = event.target.closest("#graph .node, #list a, #detail .links a, #detail .reason a");
+  const chosen = event.target.closest("#graph .node, #list a, #list .pages a, #detail .links a, #detail .reason a");
   if (!chosen || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   event.preventDefault();
   go(chosen.getAttribute("href"));
@@ -136,6 +210,11 @@ addEventListener("keydown", (event) => {
   if (event.key === "/" && !typing && document.getElementById("q")) {
     event.preventDefault();
     document.getElementById("q").focus();
+  }
+  if (event.target.closest?.("#picture") && !event.ctrlKey && !event.metaKey) {
+    const by = { "+": 1.25, "=": 1.25, "-": 0.8 }[event.key];
+    if (by) zoomTo(zoom * by);
+    if (event.key === "0") fit();
   }
   const node = event.target.closest?.("#graph .node");
   if (node && event.key.startsWith("Arrow")) {
@@ -150,6 +229,7 @@ document.querySelector("[data-search]")?.addEventListener("input", (event) => {
   typed = setTimeout(() => {
     const address = new URL(location.href);
     address.searchParams.set("q", event.target.value);
+    address.searchParams.delete("page");
     history.replaceState(null, "", address);
     update(address.href).catch(() => {});
   }, 120);
@@ -163,7 +243,11 @@ addEventListener("submit", (event) => {
 document.querySelector("[data-submit]")?.addEventListener("change", (event) => event.target.form.requestSubmit());
 
 // The result of an action is shown once: a reload of the page does not show it again.
-if (new URLSearchParams(location.search).has("done")) history.replaceState(null, "", location.pathname);
+const shownAt = new URL(location.href);
+if (shownAt.searchParams.has("done")) {
+  shownAt.searchParams.delete("done");
+  history.replaceState(null, "", shownAt);
+}
 ages();
 center();
 setInterval(ages, 10_000);
