@@ -83,7 +83,8 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
     let started = sites.iter().map(|site| {
         let times = [site.started, site.compiled].map(table::time);
         let ratio = format!("**{:.2}**", site.started / site.compiled);
-        [vec![site.templates.to_string()], times.to_vec(), vec![ratio]].concat()
+        let resident = format!("{:.2} KB", site.resident / 1e3);
+        [vec![site.templates.to_string()], times.to_vec(), vec![ratio, resident]].concat()
     });
     println!("### Start from files of 2 KB\n");
     let header = [
@@ -91,6 +92,7 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
         "from files to the first version",
         "`tinytemplate` compiles their texts",
         "ratio",
+        "resident memory per template",
     ];
     table::print(&header, &started.collect::<Vec<_>>());
 }
@@ -201,6 +203,8 @@ struct Site {
     /// Time from the files to the first version, in nanoseconds.
     started: f64,
     compiled: f64,
+    /// Resident memory that the start took for each template, in bytes.
+    resident: f64,
     directory: PathBuf,
     published: Subscription,
     entry: TemplateHandle,
@@ -218,6 +222,14 @@ fn compiled(templates: usize) -> f64 {
     nanoseconds(start.elapsed())
 }
 
+/// Returns the resident memory of this process in bytes; 0 where the system does not say.
+fn resident() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.unwrap_or_default() * 1024.0
+}
+
 /// The latency of one edit in nanoseconds.
 struct Edit {
     until_seen: f64,
@@ -229,6 +241,7 @@ impl Site {
     fn start(directory: PathBuf, templates: usize) -> Self {
         write_site(&directory, templates, page);
         let compiled = compiled(templates);
+        let before = resident();
         let start = Instant::now();
         let hotplate = Hotplate::builder().root(&directory).start().expect("it starts");
         let started = nanoseconds(start.elapsed());
@@ -236,6 +249,7 @@ impl Site {
             templates,
             started,
             compiled,
+            resident: (resident() - before) / templates as f64,
             directory,
             published: hotplate.subscribe(),
             entry: hotplate.handle(ENTRY),
