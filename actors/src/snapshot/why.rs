@@ -37,7 +37,9 @@ const REASON_BYTES_MAX: usize = 16 * 1024;
 
 /// The reasons that were asked for last, one for each remainder of the ids. There is none until one is asked for, and readers take no lock.
 #[derive(Debug, Default)]
-pub(super) struct RecentReasons(OnceLock<Box<[ArcSwapOption<(TemplateId, Arc<Why>)>]>>);
+pub(super) struct RecentReasons(OnceLock<Box<[ReasonSlot]>>);
+
+type ReasonSlot = ArcSwapOption<(TemplateId, Arc<Why>)>;
 
 impl RecentReasons {
     /// Returns the reason for a template that is remembered, or the one that `find` returns.

@@ -14,7 +14,7 @@ use hotplate_actors::version::{LoaderId, Revision};
 use hotplate_actors::{Digest, Hotplate, Limits, TemplateKey, TemplateName};
 use hotplate_benches::allocations::{Weighing, live_bytes};
 use hotplate_benches::engines::hotplate::{Language, builder};
-use hotplate_benches::measure::{Samples, nanoseconds, rounds};
+use hotplate_benches::measure::{Samples, nanoseconds, rounds, thread_time};
 use hotplate_benches::table;
 
 #[global_allocator]
@@ -41,12 +41,19 @@ fn main() {
         "both, 99th percentile",
         "breaking the shared partial",
         "fixing it",
+        "removing it",
+        "adding it",
+        "kept while it is broken",
     ];
     table::print(&columns, &rows);
 
     println!("### Bytes of each kept version with one changed template\n");
     let rows = in_both(&[100, 10_000], memory);
     table::print(&["templates", "read side", "with the Registry's history"], &rows);
+
+    println!("### Bytes of an engine for each template of 2 KB, the texts of its loader not counted\n");
+    let rows = [(1_000, false), (10_000, false), (10_000, true)].map(|(templates, equal)| engine(templates, equal));
+    table::print(&["templates", "per template"], &rows);
 
     println!("### Start from memory, templates of 2 KB\n");
     let rows = in_both(&sizes[..3], start);
@@ -82,6 +89,10 @@ impl Site {
 
     /// Applies a change and returns the nanoseconds in the graph and in publishing.
     fn change<'t>(&mut self, texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> (f64, f64) {
+        self.apply(texts, &[])
+    }
+
+    fn apply<'t>(&mut self, texts: impl IntoIterator<Item = (&'t str, &'t str)>, removed: &[&str]) -> (f64, f64) {
         self.number += 1;
         let batch = CompiledBatch {
             revision: Revision {
@@ -93,13 +104,16 @@ impl Site {
                 .into_iter()
                 .map(|(name, text)| self.compiled(name, text))
                 .collect(),
-            removed: Vec::new(),
+            removed: removed
+                .iter()
+                .map(|name| TemplateName::new(name).expect("a name").into())
+                .collect(),
         };
-        let start = Instant::now();
+        let start = thread_time();
         let plan = self.graph.apply(&batch);
-        let planned = Instant::now();
+        let planned = thread_time();
         let decision = publish(&self.state, &plan, &self.limits);
-        let published = Instant::now();
+        let published = thread_time();
         if let Decision::Published { state, .. } = decision {
             self.state = state;
         }
@@ -136,12 +150,20 @@ fn changes(templates: usize, (language, called): (Language, &str)) -> Vec<String
         published.push(publish);
         both.push(plan + publish);
     }
-    let (mut broken, mut repaired) = (Vec::new(), Vec::new());
+    let [mut broken, mut repaired, mut removed, mut added, mut kept] = [const { Vec::new() }; 5];
     for round in 0..rounds(201).div_ceil(40) {
+        let before = live_bytes();
         let (plan, publish) = site.change([(PARTIAL, "{{ if }} {% if %}")]);
+        kept.push((live_bytes() - before) as f64);
         broken.push(plan + publish);
         let (plan, publish) = site.change([(PARTIAL, format!("again {round}").as_str())]);
         repaired.push(plan + publish);
+    }
+    for round in 0..rounds(201).div_ceil(40) {
+        let (plan, publish) = site.apply([], &[PARTIAL]);
+        removed.push(plan + publish);
+        let (plan, publish) = site.change([(PARTIAL, format!("added {round}").as_str())]);
+        added.push(plan + publish);
     }
     let median = |samples| table::time(Samples(samples).median());
     vec![
@@ -151,6 +173,9 @@ fn changes(templates: usize, (language, called): (Language, &str)) -> Vec<String
         table::time(Samples(both).quantile(0.99)),
         median(broken),
         median(repaired),
+        median(removed),
+        median(added),
+        format!("{:.1} KB", Samples(kept).median() / 1e3),
     ]
 }
 
@@ -178,6 +203,23 @@ fn memory(templates: usize, (language, called): (Language, &str)) -> Vec<String>
         kilobytes(bytes(0, true)),
         kilobytes(bytes(KEPT + 8, false)),
     ]
+}
+
+/// Measures the bytes that an engine allocates for each template; if they are `equal`, all have one text.
+fn engine(templates: usize, equal: bool) -> Vec<String> {
+    let (loader, memory) = MemoryLoader::new();
+    let pages = (0..templates).map(|number| (name(number), page(if equal { 0 } else { number })));
+    let texts = pages.chain([(PARTIAL.to_owned(), "partial".to_owned())]);
+    memory.edit(texts.map(|(name, text)| (TemplateName::new(&name).expect("a name"), Some(text))));
+    let before = live_bytes();
+    let _hotplate = Hotplate::builder()
+        .loader(loader)
+        .watch(false)
+        .start()
+        .expect("it starts");
+    let bytes = (live_bytes() - before) as f64 / templates as f64;
+    let texts = if equal { " with one text" } else { "" };
+    vec![format!("{templates}{texts}"), format!("{:.2} KB", bytes / 1e3)]
 }
 
 fn start(templates: usize, (language, called): (Language, &str)) -> Vec<String> {

@@ -88,7 +88,8 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
         let times = [site.started, site.compiled].map(table::time);
         let ratio = format!("**{:.2}**", site.started / site.compiled);
         let templates = format!("{} in `{}`", site.templates, site.language.1);
-        [vec![templates], times.to_vec(), vec![ratio]].concat()
+        let resident = format!("{:.2} KB", site.resident / 1e3);
+        [vec![templates], times.to_vec(), vec![ratio, resident]].concat()
     });
     println!("### Start from files of 2 KB\n");
     let header = [
@@ -96,6 +97,7 @@ fn hotplate(directory: &Path, sizes: &[usize]) {
         "from files to the first version",
         "`tinytemplate` compiles their texts",
         "ratio",
+        "resident memory per template",
     ];
     table::print(&header, &started.collect::<Vec<_>>());
 }
@@ -207,6 +209,8 @@ struct Site {
     /// Time from the files to the first version, in nanoseconds.
     started: f64,
     compiled: f64,
+    /// Resident memory that the start took for each template, in bytes.
+    resident: f64,
     directory: PathBuf,
     published: Subscription,
     entry: TemplateHandle,
@@ -224,6 +228,14 @@ fn compiled(templates: usize) -> f64 {
     nanoseconds(start.elapsed())
 }
 
+/// Returns the resident memory of this process in bytes; 0 where the system does not say.
+fn resident() -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.unwrap_or_default() * 1024.0
+}
+
 /// The latency of one edit in nanoseconds.
 struct Edit {
     until_seen: f64,
@@ -235,6 +247,7 @@ impl Site {
     fn start(directory: PathBuf, templates: usize, language: (Language, &'static str)) -> Self {
         write_site(&directory, templates, page_in(language.0));
         let compiled = compiled(templates);
+        let before = resident();
         let start = Instant::now();
         let hotplate = builder(language.0).root(&directory).start().expect("it starts");
         let started = nanoseconds(start.elapsed());
@@ -243,6 +256,7 @@ impl Site {
             language,
             started,
             compiled,
+            resident: (resident() - before) / templates as f64,
             directory,
             published: hotplate.subscribe(),
             entry: hotplate.handle(ENTRY),
