@@ -12,7 +12,7 @@
 //! then `PREVIOUS`, and `CURRENT` last. So wherever a process or the machine stops, `CURRENT` names a manifest that is whole, and a version
 //! that was acknowledged stays.
 //!
-//! **Damage.** Every file begins with, or is named by, a digest. [`Store::open`] uses nothing that does not match, says what is damaged, and
+//! **Damage.** Every file begins with, or is named by, a digest. Opening uses nothing that does not match, says what is damaged, and
 //! falls back to `PREVIOUS` and then to older manifests. A damaged text is written again with the next version that has it.
 //!
 //! **Several processes** may share a store if they load from the same sources. Everything is written under the lock. A manifest has the
