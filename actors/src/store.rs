@@ -12,7 +12,7 @@
 //! then `PREVIOUS`, and `CURRENT` last. So wherever a process or the machine stops, `CURRENT` names a manifest that is whole, and a version
 //! that was acknowledged stays.
 //!
-//! **Damage.** Every file begins with, or is named by, a digest. [`Store::open`] uses nothing that does not match, says what is damaged, and
+//! **Damage.** Every file begins with, or is named by, a digest. Opening uses nothing that does not match, says what is damaged, and
 //! falls back to `PREVIOUS` and then to older manifests. A damaged text is written again with the next version that has it.
 //!
 //! **Several processes** may share a store if they load from the same sources. Everything is written under the lock. A manifest has the
@@ -591,6 +591,10 @@ fn read_text(files: &dyn Files, path: &Path, digest: Digest) -> Result<Arc<str>,
 }
 
 /// Takes a lock, and waits some seconds for another process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the system wakes nobody when a lock is released, and this thread has nothing else to do"
+)]
 pub(crate) fn lock(files: &dyn Files, path: &Path) -> Result<Box<dyn Any + Send>, StoreError> {
     for attempt in 0..LOCK_ATTEMPTS {
         if attempt > 0 {

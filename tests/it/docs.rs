@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hotplate::config::keys;
+use hotplate::metrics::Metrics;
+use hotplate::{AuditOptions, Hotplate, MemoryLoader, StoreOptions};
 use serde_json::Value;
 
 use crate::admin::Served;
@@ -144,7 +146,14 @@ fn every_flag_command_and_setting_exists() {
 #[test]
 fn every_named_metric_exists() {
     let served = Served::start(&[("a.html", "a")]);
-    let metrics = served.ask("GET", "/admin/v1/metrics", &[], "").body;
+    let directory = tempfile::tempdir().expect("a directory");
+    let stored = Hotplate::builder()
+        .loader(MemoryLoader::of([("a.html", "a")]).expect("valid"))
+        .store(StoreOptions::new(directory.path().join("store")))
+        .audit(AuditOptions::new(directory.path().join("audit")))
+        .start()
+        .expect("starts");
+    let metrics = served.ask("GET", "/admin/v1/metrics", &[], "").body + &Metrics::new(stored).text();
     let types = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let there: BTreeSet<&str> = types.filter_map(|line| line.split(' ').next()).collect();
     for text in [METRICS, OPERATING] {

@@ -70,7 +70,7 @@ fn eventually(what: &str, is_true: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
     while !is_true() {
         assert!(Instant::now() < until, "{what}");
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::yield_now();
     }
 }
 
