@@ -37,7 +37,7 @@ ci:
 docs:
     RUSTDOCFLAGS='--cfg docsrs -D warnings' cargo +nightly doc --no-deps --all-features --package hotplate --package hotplate-actors
 
-# Fuzz one target: `scan` or `execute` (needs a nightly toolchain and cargo-fuzz)
+# Fuzz one target: `scan`, `execute`, `jinja` or `jinja_execute` (needs a nightly toolchain and cargo-fuzz)
 fuzz target *arguments:
     cd fuzz && cargo +nightly fuzz run {{ target }} -- {{ arguments }}
 

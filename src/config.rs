@@ -27,6 +27,7 @@ mod validate;
 mod quantity;
 mod suggestion;
 mod consistency;
+mod folders;
 mod finding;
 mod change;
 mod sample;
@@ -36,6 +37,7 @@ use hotplate_actors::{ActorKind, Builder, Limits, Links, OnFailure, Policy, Rule
 use serde::{Deserialize, Serialize};
 
 use crate::{ConnectionLimits, LiveLimits};
+use folders::FolderDialects;
 
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
@@ -161,6 +163,8 @@ pub struct Templates {
     pub missing: Missing,
     /// The language of the templates.
     pub dialect: TemplateDialect,
+    /// The languages of folders that differ from `dialect`, each as `folder/ = language`.
+    pub dialects: Vec<String>,
     /// Names of formatters that another program provides.
     pub formatters: Vec<String>,
 }
@@ -256,6 +260,7 @@ impl Config {
             fallback,
             missing,
             dialect,
+            dialects,
             formatters,
             ..
         } = &self.templates;
@@ -272,6 +277,14 @@ impl Config {
             TemplateDialect::Tiny => builder,
             #[cfg(feature = "jinja")]
             TemplateDialect::Jinja => builder.jinja(),
+        };
+        let builder = match dialects.as_slice() {
+            [] => builder,
+            folders => {
+                let folders = FolderDialects::of(folders);
+                // Both languages are bounded, so short renders may still run in the thread of the caller.
+                builder.data_dialect_for(move |name| folders.dialect(name))
+            }
         };
         match fallback.as_str() {
             "" => builder,
@@ -356,6 +369,7 @@ impl Default for Templates {
             fallback: String::new(),
             missing: Missing::default(),
             dialect: TemplateDialect::default(),
+            dialects: Vec::new(),
             formatters: Vec::new(),
         }
     }

@@ -31,6 +31,8 @@ const SOURCES_PER_JOB: usize = 64;
 pub(crate) struct Dialects {
     pub(crate) default: Arc<dyn Dialect>,
     pub(crate) choose: Arc<DialectChoice>,
+    /// The dialects of roots and loaders, which sources name by their ids.
+    pub(crate) of_sources: Vec<Arc<dyn Dialect>>,
     /// True if the extension of a text for which `choose` has no answer can decide.
     pub(crate) by_extension: bool,
     /// The treatment of paths that do not exist in the data, for all texts.
@@ -53,7 +55,11 @@ impl Dialects {
     /// Returns the dialect of a source, in its lenient variant if the engine or the source is lenient.
     fn of(&self, source: &Source) -> Arc<dyn Dialect> {
         let chosen = (self.choose)(&source.key.name).or_else(|| self.by_extension(&source.key.name));
-        let dialect = chosen.unwrap_or_else(|| Arc::clone(&self.default));
+        let of_source = || {
+            let id = source.dialect?;
+            self.of_sources.iter().find(|dialect| dialect.id() == id).cloned()
+        };
+        let dialect = chosen.or_else(of_source).unwrap_or_else(|| Arc::clone(&self.default));
         match (self.missing, source.missing) {
             (Missing::Error, Missing::Error) => dialect,
             _ => dialect.lenient().unwrap_or(dialect),

@@ -51,10 +51,22 @@ pub trait Dialect: Send + Sync + 'static {
         Ok(())
     }
 
+    /// Returns true if renders keep to their budget, whatever the texts and the data are: only then short renders run in the thread of the
+    /// caller.
+    fn is_bounded(&self) -> bool {
+        false
+    }
+
     /// Returns a variant of this language that accepts missing paths ([`Missing::Lenient`]). Without one, all templates are strict,
     /// wherever they come from.
     fn lenient(&self) -> Option<Arc<dyn Dialect>> {
         None
+    }
+}
+
+impl fmt::Debug for dyn Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Dialect").field(&self.id()).finish()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::diagnostic::Diagnostic;
+use crate::dialect::Dialect;
 use crate::health::LoaderStatus;
 use crate::template::{Layer, Source, TemplateKey};
 
@@ -31,6 +32,11 @@ pub trait Loader: Send + 'static {
     /// # Errors
     /// [`LoaderError`] if nothing can be loaded, because its root is missing for example. The previous version is still served.
     fn sync(&mut self, depth: Depth) -> Result<Changes, LoaderError>;
+
+    /// Returns the languages that its sources name by [`Source::dialect`]. Called once, before the start.
+    fn dialects(&self) -> Vec<Arc<dyn Dialect>> {
+        Vec::new()
+    }
 
     /// Returns how it notices changes, for health and metrics. Called after each sync.
     fn status(&self) -> LoaderStatus {

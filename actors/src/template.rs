@@ -268,10 +268,12 @@ pub struct Source {
     pub key: TemplateKey,
     /// The whole text.
     pub text: Arc<str>,
-    /// The digest of the text; for a lenient source, of that digest and a mark.
+    /// The digest of the text; for a lenient source, or one with a dialect, of that digest and a mark.
     pub digest: Digest,
     /// The treatment of missing paths in this text.
     pub missing: Missing,
+    /// The [id](crate::dialect::Dialect::id) of the language of its root, in place of the default one.
+    pub dialect: Option<&'static str>,
 }
 
 impl Source {
@@ -292,7 +294,17 @@ impl Source {
             text,
             digest,
             missing: Missing::Error,
+            dialect: None,
         }
+    }
+
+    /// Returns this source in the language with this id. Its digest differs, because a name that moves to a root with another language has
+    /// changed even if its text has not.
+    #[must_use]
+    pub fn in_dialect(mut self, dialect: &'static str) -> Self {
+        self.dialect = Some(dialect);
+        self.digest = Digest::over([self.digest.as_bytes().as_slice(), b"dialect", dialect.as_bytes()]);
+        self
     }
 
     /// Returns this source with missing paths allowed. Its digest differs, because a name that moves from a strict to a lenient root has

@@ -78,6 +78,14 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "remove either `plain` or `directory`".to_owned(),
         });
     }
+    let dialects = config.templates.dialects.iter();
+    found.extend(dialects.filter_map(|entry| {
+        Some(Contradiction {
+            keys: keys(&["templates.dialects"]),
+            message: format!("`{}` is not the language of a folder", entry.escape_debug()),
+            help: super::folders::parse(entry).err()?,
+        })
+    }));
     let formatters = config.templates.formatters.iter();
     found.extend(
         formatters

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Config;
 
+pub(super) use list::DIALECTS;
+
 /// One setting.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -54,6 +54,10 @@ impl Dialect for Jinja {
         Ok(Arc::new(unit(text, limits)?))
     }
 
+    fn is_bounded(&self) -> bool {
+        true
+    }
+
     fn lenient(&self) -> Option<Arc<dyn Dialect>> {
         Some(Arc::new(Lenient))
     }

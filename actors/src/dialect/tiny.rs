@@ -49,6 +49,10 @@ impl Dialect for Tiny {
         Ok(Arc::new(unit(text, limits)?))
     }
 
+    fn is_bounded(&self) -> bool {
+        true
+    }
+
     fn lenient(&self) -> Option<Arc<dyn Dialect>> {
         Some(Arc::new(Lenient))
     }

@@ -50,6 +50,7 @@ impl Builder {
             dialects: Dialects {
                 default: Arc::new(Tiny),
                 choose: Arc::new(|_| None),
+                of_sources: Vec::new(),
                 by_extension: true,
                 missing: Missing::Error,
             },
@@ -301,9 +302,12 @@ impl Builder {
             }
             LoaderSpec::Loader(loader) => loader,
         });
-        let loaders = loaders.collect();
+        let loaders: Vec<Box<dyn Loader>> = loaders.collect();
+        let mut dialects = self.dialects;
+        dialects.of_sources = loaders.iter().flat_map(|loader| loader.dialects()).collect();
+        let foreign = self.foreign || dialects.of_sources.iter().any(|dialect| !dialect.is_bounded());
         for name in self.formatters.names() {
-            let reason = self.dialects.default.formatter_name(name).err();
+            let reason = dialects.default.formatter_name(name).err();
             if let Some(reason) = reason {
                 let name = name.to_owned();
                 return Err(StartError::Formatter { name, reason });
@@ -326,7 +330,7 @@ impl Builder {
         }
         let plan = StartPlan {
             loaders,
-            dialects: self.dialects,
+            dialects,
             formatters,
             companions: self.companions,
             entries: self.entries,
@@ -335,7 +339,7 @@ impl Builder {
             stand_in: StandIn { template, optional },
             watch: self.watch,
             policies: self.policies,
-            foreign: self.foreign,
+            foreign,
             wording: self.wording,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))

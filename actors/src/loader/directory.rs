@@ -61,7 +61,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Changes, Depth, Hints, Loader, LoaderError};
-use crate::dialect::Missing;
+use crate::dialect::{Dialect, Missing};
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
 
@@ -84,6 +84,7 @@ pub struct Mount {
     rules: Rules,
     late: bool,
     missing: Missing,
+    dialect: Option<Arc<dyn Dialect>>,
 }
 
 impl Mount {
@@ -97,6 +98,7 @@ impl Mount {
             rules: Rules::default(),
             late: false,
             missing: Missing::Error,
+            dialect: None,
         }
     }
 
@@ -120,6 +122,24 @@ impl Mount {
     #[must_use]
     pub fn lenient(mut self) -> Self {
         self.missing = Missing::Lenient;
+        self
+    }
+
+    /// Sets the language of these templates in place of [the default one](crate::Builder::dialect). A name that
+    /// [`Builder::dialect_for`](crate::Builder::dialect_for) or, without the latter, its extension has a language for keeps that.
+    ///
+    /// ```
+    /// # #[cfg(feature = "jinja")] {
+    /// use hotplate_actors::dialect::{jinja::Jinja, tiny::Tiny};
+    /// use hotplate_actors::{Hotplate, Mount};
+    ///
+    /// let shop = Mount::new("", "templates").dialect(Jinja);
+    /// let builder = Hotplate::builder().mounts([shop, Mount::new("mail/", "mail-templates").dialect(Tiny)]);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn dialect(mut self, dialect: impl Dialect) -> Self {
+        self.dialect = Some(Arc::new(dialect));
         self
     }
 
@@ -176,6 +196,7 @@ pub struct DirectoryLoader {
     observer: Observer,
     inbox: Arc<Inbox>,
     roots: Vec<PathBuf>,
+    dialects: Vec<Arc<dyn Dialect>>,
     by: WatchBy,
     timer: Option<HintTimer>,
     /// The timer to wake and the time of the next attempt, after native events could not be set up.
@@ -188,7 +209,7 @@ impl DirectoryLoader {
     /// others may be missing.
     #[must_use]
     pub fn new(mounts: impl IntoIterator<Item = Mount>, limits: &Limits) -> Self {
-        let (mut rule_error, mut trees) = (None, Vec::new());
+        let (mut rule_error, mut trees, mut dialects) = (None, Vec::new(), Vec::new());
         for mount in mounts {
             let Mount {
                 prefix,
@@ -196,13 +217,15 @@ impl DirectoryLoader {
                 rules,
                 late,
                 missing,
+                dialect,
             } = mount;
             match CompiledRules::new(&rules, limits.source_bytes) {
                 Ok(rules) => {
                     let mut tree = Tree::new(prefix, path, rules, limits);
                     tree.late = late;
-                    tree.paths = missing;
+                    tree.language = (missing, dialect.as_ref().map(|dialect| dialect.id()));
                     trees.push(tree);
+                    dialects.extend(dialect);
                 }
                 Err(error) => rule_error = Some(format!("the rules of {}: {error}", path.display())),
             }
@@ -214,6 +237,7 @@ impl DirectoryLoader {
             observer: Observer::new(trees, Arc::clone(&inbox), limits),
             inbox,
             roots,
+            dialects,
             by: WatchBy::default(),
             timer: None,
             listen_again: None,
@@ -297,6 +321,10 @@ impl Loader for DirectoryLoader {
             return Err(LoaderError::new("the engine has stopped"));
         }
         found
+    }
+
+    fn dialects(&self) -> Vec<Arc<dyn Dialect>> {
+        self.dialects.clone()
     }
 
     fn status(&self) -> LoaderStatus {

@@ -226,7 +226,10 @@ fn line(diagnostic: &Diagnostic) -> String {
 
 /// Checks that the crate prints the same, or fails for the same reason at the same location, if the case uses no formatter of the engine.
 fn check_with_the_crate(case: &Case<'_>, expected: Verdict, failures: &mut String) {
-    let known = |text: &str| !text.contains('|') || text.contains("unescaped");
+    let others = ["json", "lower", "title", "trim", "url"];
+    let known = |text: &str| {
+        !text.contains('|') || text.contains("unescaped") && !others.iter().any(|name| text.contains(name))
+    };
     if !case.templates.iter().all(|(_, text)| known(text)) {
         return;
     }

@@ -2,7 +2,7 @@
 //!
 //! A file of `tests/fixtures/edits` has sections. `== start`, `== edit` hold templates, each after a line `-- name`, a `-- name
 //! (removed)` without text; `== expect` has lines `compiled a b`, `stale a`, `broken a`, `says code`, and `name: text` for the
-//! output with the object in `data.json`. Every edit is one batch.
+//! output with the object in `data.json`. Every edit is one batch. Files whose names begin with `jinja` have templates in Jinja (`.j2`).
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,6 +25,10 @@ impl Dialect for RecordingDialect {
 
     fn compile(&self, text: &str, limits: &Limits) -> Result<Arc<dyn Unit>, Vec<Diagnostic>> {
         self.1.lock().expect("not poisoned").push(self.0.clone());
+        #[cfg(feature = "jinja")]
+        if self.0.ends_with(".j2") {
+            return hotplate_actors::dialect::jinja::Jinja.compile(text, limits);
+        }
         Tiny.compile(text, limits)
     }
 }
@@ -36,6 +40,12 @@ fn all_fixtures() {
         .expect("the fixtures")
         .map(|each| each.expect("an entry").path())
         .collect();
+    if !cfg!(feature = "jinja") {
+        cases.retain(|case| {
+            case.file_name()
+                .is_none_or(|name| !name.to_string_lossy().starts_with("jinja"))
+        });
+    }
     cases.sort();
     assert!(cases.len() >= 8, "the fixtures are there");
     for case in cases {

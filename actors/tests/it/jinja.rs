@@ -9,3 +9,4 @@ mod harm;
 mod inputs;
 mod judge;
 mod names;
+mod roots;

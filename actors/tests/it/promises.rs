@@ -40,13 +40,48 @@ fn engine(limits: Limits, templates: &[(&str, &str)]) -> (Hotplate, MemoryHandle
 #[test]
 fn no_answer_mixes_two_versions() {
     const PARTIALS: usize = 6;
-    const VERSIONS: u64 = 1000;
     let page: String = (0..PARTIALS)
         .map(|each| format!("{{{{ call p{each}.html with it }}}},"))
         .collect();
-    let (hotplate, shelf) = engine(Limits::default(), &[("page.html", &page)]);
+    let parts = |number: u64| -> Vec<(String, String)> {
+        let part = |each: usize| (format!("p{each}.html"), format!("{number}{{x}}"));
+        (0..PARTIALS).map(part).collect()
+    };
+    publish_while_rendering("page.html", &page, 1000, parts);
+}
+
+/// A base, macros, and includes of names that are written out and computed.
+#[cfg(feature = "jinja")]
+#[test]
+fn no_answer_mixes_two_versions_of_templates_in_jinja() {
+    let page = "{% extends 'base.j2' %}{% block main %}{% import it.lib as lib %}{{ lib.m() }},{% include 'b.j2' %},\
+                {% include it.part ~ '.j2' %},{% include ['none.j2', 'b.j2'] %},{{ super() }}{% endblock %}";
+    let parts = |number: u64| -> Vec<(String, String)> {
+        let parts = [
+            (
+                "base.j2",
+                format!("{number},{{% block main %}}{number},{{% endblock %}}"),
+            ),
+            (
+                "lib.j2",
+                format!("{{% macro m() %}}{number}{{% include 'a.j2' %}}{{% endmacro %}}"),
+            ),
+            ("a.j2", String::new()),
+            ("b.j2", number.to_string()),
+            ("c.j2", number.to_string()),
+        ];
+        parts.map(|(name, text)| (name.to_owned(), text)).into()
+    };
+    publish_while_rendering("page.html.j2", page, 200, parts);
+}
+
+/// Publishes versions of the parts of a page while eight threads render it. The page prints the number of the version for each
+/// part, with commas behind.
+fn publish_while_rendering(entry: &str, page: &str, versions: u64, parts: impl Fn(u64) -> Vec<(String, String)>) {
+    let (hotplate, shelf) = engine(Limits::default(), &[(entry, page)]);
     let publish = |number: u64| {
-        shelf.edit((0..PARTIALS).map(|each| (name(&format!("p{each}.html")), Some(format!("{number}{{x}}")))));
+        let parts = parts(number).into_iter();
+        shelf.edit(parts.map(|(part, text)| (name(&part), Some(text))));
     };
     publish(0);
     block(hotplate.reload()).expect("reloads");
@@ -55,8 +90,9 @@ fn no_answer_mixes_two_versions() {
         for _ in 0..8 {
             let (hotplate, over, renders) = (hotplate.clone(), Arc::clone(&over), Arc::clone(&renders));
             scope.spawn(move || {
-                let handle = hotplate.handle("page.html");
-                let (data, mut newest) = (json!({ "it": { "x": "" } }), 0);
+                let handle = hotplate.handle(entry);
+                let data = json!({ "it": { "x": "", "lib": "lib.j2", "part": "c" } });
+                let mut newest = 0;
                 while !over.load(Ordering::Relaxed) {
                     let answer = handle.render(&data).expect("never fails");
                     assert!(matches!(answer.freshness, Freshness::Current));
@@ -75,14 +111,14 @@ fn no_answer_mixes_two_versions() {
         let before = hotplate.snapshot().version();
         // A failure must not leave the readers running, or the scope would never end.
         let published = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            for number in 1..=VERSIONS {
+            for number in 1..=versions {
                 publish(number);
                 block(hotplate.reload()).expect("reloads");
             }
         }));
         over.store(true, Ordering::Relaxed);
         published.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        assert!(hotplate.snapshot().version().number() >= before.number() + VERSIONS);
+        assert!(hotplate.snapshot().version().number() >= before.number() + versions);
     });
     assert!(renders.load(Ordering::Relaxed) > 0);
     let kept = hotplate.snapshot().snapshot().live();

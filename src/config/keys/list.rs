@@ -177,7 +177,7 @@ fn log() -> Vec<Key> {
 }
 
 /// The languages of templates.
-const DIALECTS: &[&str] = if cfg!(feature = "jinja") { &["tiny", "jinja"] } else { &["tiny"] };
+pub(in crate::config) const DIALECTS: &[&str] = if cfg!(feature = "jinja") { &["tiny", "jinja"] } else { &["tiny"] };
 
 fn templates() -> Vec<Key> {
     vec![
@@ -197,6 +197,9 @@ fn templates() -> Vec<Key> {
         key("dialect", Kind::Choice(DIALECTS),
             "Language of the templates: that of tinytemplate (tiny), or Jinja (jinja). With `tiny`, files that end in `.j2`, `.jinja` or \
              `.jinja2` are Jinja too."),
+        key("dialects", Kind::List,
+            "Languages of folders below `directory` that are not in `dialect`, such as \"old/ = tiny\". Of several, the innermost counts. \
+             Files that end in `.j2`, `.jinja` or `.jinja2` are Jinja everywhere."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
     ]

@@ -213,11 +213,17 @@ fn statement(inner: &str) -> Option<String> {
         }
         "if" | "elif" if rest.starts_with("let ") => "write `{% if value is not none %}`, or `is defined`".into(),
         "autoescape" => "write `{% autoescape true %}` or `{% autoescape false %}`".into(),
-        "set" => return set(rest).or_else(|| expression(rest)),
+        "set" => return set(rest).or_else(|| assignment(expression(rest)?)),
         "call" => return called(rest),
         _ => return expression(rest),
     };
     Some(help)
+}
+
+/// Returns the advice for an assignment, given that for its text as a value.
+fn assignment(help: String) -> Option<String> {
+    let assigned = help.strip_prefix("write `{{ ")?.strip_suffix(" }}`")?;
+    Some(format!("write `{{% set {assigned} %}}`"))
 }
 
 /// Returns what to write instead of a `with` of Django: `a=b c=d`, `a as b`.
@@ -409,6 +415,7 @@ mod tests {
             // tera
             ("{{ self::input(label='x') }}", "{{ input(label='x') }}"),
             ("{{ macros::input() }}", "{{ macros.input() }}"),
+            ("{% set a = macros::input() %}", "{% set a = macros.input() %}"),
             ("{% set_global total = 1 %}", "{% set ns = namespace(total=…) %}"),
             ("{% macro a() %}{% endmacro a %}", "{% endmacro %}"),
             ("{% import 'a.html' %}", "{% import 'a.html' as name %}"),

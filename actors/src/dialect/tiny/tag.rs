@@ -7,6 +7,7 @@ use crate::suggestion::suggestion;
 use crate::template::TemplateName;
 
 use super::foreign;
+use super::foreign::expression::CHAIN_MAX;
 use super::path::{Path, PathUse, path, plain_name};
 use super::piece::{Piece, TextRange};
 use super::shorten::shorten;
@@ -167,9 +168,6 @@ pub(super) fn value(inner: Piece<'_>, in_loop: bool) -> Result<Tag, TagError> {
         formatters: Some(formatters.part()),
     })
 }
-
-/// The largest number of formatters of one value.
-pub(super) const CHAIN_MAX: usize = 16;
 
 /// Returns the names of formatters that have `|` between them.
 pub(super) fn chain(formatters: Piece<'_>) -> impl Iterator<Item = Piece<'_>> {

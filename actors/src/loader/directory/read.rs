@@ -62,6 +62,9 @@ impl Signature {
     }
 }
 
+/// The meaning of paths in the texts of a root that are missing in the data, and the id of its dialect.
+pub(super) type RootLanguage = (Missing, Option<&'static str>);
+
 /// The text of a file, with its digest.
 pub(super) struct Text {
     pub(super) text: Arc<str>,
@@ -77,17 +80,22 @@ impl From<String> for Text {
 }
 
 impl Text {
-    pub(super) fn source(self, name: TemplateName, missing: Missing) -> Source {
+    pub(super) fn source(self, name: TemplateName, (missing, dialect): RootLanguage) -> Source {
         let Self { text, digest } = self;
-        let strict = Source {
+        let source = Source {
             key: name.into(),
             text,
             digest,
             missing: Missing::Error,
+            dialect: None,
         };
-        match missing {
-            Missing::Error => strict,
-            Missing::Lenient => strict.lenient(),
+        let source = match missing {
+            Missing::Error => source,
+            Missing::Lenient => source.lenient(),
+        };
+        match dialect {
+            Some(dialect) => source.in_dialect(dialect),
+            None => source,
         }
     }
 }

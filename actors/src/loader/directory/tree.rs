@@ -24,7 +24,7 @@ use std::time::Instant;
 use super::disk::{FileId, Kind};
 use super::failure::Failures;
 use super::links::ResolvedPath;
-use super::read::{Signature, Text};
+use super::read::{RootLanguage, Signature, Text};
 use super::rules::{CompiledRules, IgnoreFile, Links};
 use super::watches::WatchError;
 use crate::diagnostic::Diagnostic;
@@ -61,8 +61,8 @@ pub(super) struct Tree {
     polled: BTreeSet<RelativePath>,
     /// The file systems below the root by device, with the name of each that does not report every change.
     pub(super) silent: BTreeMap<u64, Option<String>>,
-    /// The meaning of paths in its texts that are missing in the data.
-    pub(super) paths: Missing,
+    /// The language of its texts.
+    pub(super) language: RootLanguage,
     /// The reason why the root cannot be read now.
     pub(super) missing: Option<String>,
     /// Set once the root has existed.
@@ -173,7 +173,7 @@ impl Tree {
             names: BTreeSet::new(),
             polled: BTreeSet::new(),
             silent: BTreeMap::new(),
-            paths: Missing::Error,
+            language: (Missing::Error, None),
             missing: None,
             was_there: false,
             late: false,

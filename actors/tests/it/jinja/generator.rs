@@ -139,6 +139,8 @@ impl Writer<'_, '_> {
                 "{% from 'lib.html' import one, two as second, v1 %}",
                 "{% from 'lib.html' import one %}",
                 "{% import 'lib.html' as lib %}{{ lib.one(1) }}{{ lib.v1 | default('-') }}",
+                "{% import 'lib' ~ '.html' as lib %}",
+                "{% from ['lib.html'][0] import one, two %}",
             ]);
             self.text.push_str(import);
         }
@@ -151,7 +153,12 @@ impl Writer<'_, '_> {
         self.text.clear();
         self.size = 0;
         self.includes = true;
-        let _ = write!(self.text, "{{% extends '{parent}' %}}");
+        let name = match self.choices.below(4) {
+            0 => format!("'{}' ~ '.html'", parent.trim_end_matches(".html")),
+            1 => format!("nothing | default('{parent}')"),
+            _ => format!("'{parent}'"),
+        };
+        let _ = write!(self.text, "{{% extends {name} %}}");
         if self.choices.one_in(3) {
             self.macros();
         }
@@ -316,6 +323,11 @@ impl Writer<'_, '_> {
                     "include ['none.html', 'part.html']",
                     "include 'none.html' ignore missing",
                     "include 'part.html' if t else 'part.txt'",
+                    "include 'part' ~ '.html'",
+                    "include [s, 'part.txt']",
+                    "include s ignore missing",
+                    "include '../part' ~ '.html' ignore missing",
+                    "include ['part.html', s] if t else [w, 'part.' ~ 'txt'] ignore missing",
                 ]);
                 self.tag(include);
             }

@@ -1,4 +1,6 @@
-//! Renders by the dialect and by minijinja, the judge of what it prints.
+//! Renders by the dialect and by minijinja, the judge of what it prints. The fuzz target `jinja_execute` compares them as well.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use hotplate_actors::dialect::jinja::Jinja;
 use hotplate_actors::dialect::{Dialect, Escape, Missing, RenderFault};
@@ -7,10 +9,38 @@ use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde_json::Value;
 
+use super::generator::Case;
 use crate::set::{How, Set};
 
 /// Templates by name; the first one is the entry.
 pub(crate) type Texts<'t> = &'t [(&'t str, &'t str)];
+
+/// The result of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Both printed the same.
+    Same,
+    /// Both failed.
+    BothFailed,
+    /// The judge panicked.
+    Lost,
+}
+
+/// Renders a case with both.
+///
+/// # Errors
+/// A description of the difference.
+pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
+    let texts: Vec<(&str, &str)> = case.templates.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let Ok(theirs) = catch_unwind(AssertUnwindSafe(|| theirs(&texts, &case.context, case.missing))) else {
+        return Ok(Verdict::Lost);
+    };
+    match (ours(&texts, &case.context, case.missing), theirs) {
+        (Ok(ours), Ok(theirs)) if ours == theirs => Ok(Verdict::Same),
+        (Err(_), Err(_)) => Ok(Verdict::BothFailed),
+        (ours, theirs) => Err(format!("ours   {ours:?}\ntheirs {theirs:?}")),
+    }
+}
 
 /// Renders templates with the dialect.
 pub(crate) fn ours(texts: Texts<'_>, context: &Value, missing: Missing) -> Result<String, String> {

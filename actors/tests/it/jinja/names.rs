@@ -59,7 +59,7 @@ fn data() -> Value {
     })
 }
 
-fn set<'t>(entry: &'t str) -> Vec<(&'t str, &'t str)> {
+fn set(entry: &str) -> Vec<(&str, &str)> {
     [("page.html", entry)].into_iter().chain(PARTS).collect()
 }
 

@@ -44,7 +44,9 @@ impl<'t, 'a> Compiler<'t, 'a> {
     /// Adds the names that stand in an expression as those of templates. Returns false if the expression can give others.
     fn written_out(&mut self, expr: &'a Expr<'t>) -> bool {
         let mut all = |parts: &mut dyn Iterator<Item = &'a Expr<'t>>| {
-            parts.fold(true, |written_out, part| self.written_out(part) && written_out)
+            let mut written_out = true;
+            parts.for_each(|part| written_out &= self.written_out(part));
+            written_out
         };
         match &expr.kind {
             ExprKind::Literal(Literal::Str(name)) => {

@@ -50,7 +50,7 @@ pub(super) fn title<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Mac
 pub(super) fn capitalize<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     let text = machine.defined_text(value)?;
     let Some(first) = text.chars().next() else {
-        return Ok(value);
+        return Ok(Machine::like(value, text));
     };
     let mut capitalized = machine.space.writer();
     // Of a letter that becomes several, such as `ß`, only the first one is large.

@@ -280,10 +280,13 @@ fn filtered(text: &str) -> Option<String> {
     )
 }
 
+/// The largest number of formatters of one value.
+pub(in super::super) const CHAIN_MAX: usize = 16;
+
 /// Returns what to write instead of filters of which one takes arguments or has another name here.
 pub(in super::super) fn filter(of: &str, filters: &str) -> Option<String> {
     let mut rest = filters;
-    for place in 0..super::super::tag::CHAIN_MAX {
+    for place in 0..CHAIN_MAX {
         let length = rest
             .bytes()
             .take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')

@@ -87,7 +87,7 @@ impl Observer {
                 self.pending.insert(name, PendingChange { text: None });
                 continue;
             }
-            let missing = self.trees[number].paths;
+            let language = self.trees[number].language;
             match (state, pending.text) {
                 (Delivered::Unreadable(diagnostics), _) => {
                     self.note_delivered(&name, number);
@@ -95,12 +95,12 @@ impl Observer {
                 }
                 (Delivered::Text(_), Some((of, text))) if of == number => {
                     self.note_delivered(&name, number);
-                    changes.changed.push(text.source(name, missing));
+                    changes.changed.push(text.source(name, language));
                 }
                 (Delivered::Text(_), _) => match self.read_again(scan, number, &rel) {
                     RereadOutcome::Text(text) => {
                         self.note_delivered(&name, number);
-                        changes.changed.push(text.source(name, missing));
+                        changes.changed.push(text.source(name, language));
                     }
                     RereadOutcome::Unreadable(diagnostics) => {
                         self.note_delivered(&name, number);
