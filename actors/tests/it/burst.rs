@@ -336,19 +336,6 @@ fn a_reload_does_not_wait_for_the_end_of_a_burst() {
     assert!(is_served(&hotplate, "third.html", "third"));
 }
 
-#[test]
-fn a_burst_ends_at_the_bound() {
-    // Without the bound it would end in an hour.
-    let bounded = Limits {
-        burst_quiet_ms: 3_600_000,
-        burst_max_ms: 1,
-        ..Limits::default()
-    };
-    let (hotplate, memory, compilations) = gated(1, bounded);
-    begin_burst(&hotplate, &memory[0], &compilations);
-    wait_for(|| is_served(&hotplate, "third.html", "third"));
-}
-
 // --- several loaders ----------------------------------------------------------------------------------------------------------
 
 #[test]
