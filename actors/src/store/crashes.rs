@@ -3,6 +3,8 @@
 //!
 //! By default each twelfth step is taken. With `HOTPLATE_CRASHES=1` every step is.
 
+#![cfg(unix)]
+
 use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
