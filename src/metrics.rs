@@ -330,7 +330,7 @@ fn served(writer: &mut Writer<'_>, counters: &Counters) -> fmt::Result {
         ("stale", entries.stale),
         ("broken", entries.broken),
     ];
-    let entries = entries.map(|(status, count)| ([("standing", status.into())], count as u64));
+    let entries = entries.map(|(status, count)| ([("status", status.into())], count as u64));
     writer.gauges("hotplate_entries", "Templates by status", entries)?;
     writer.gauge(
         "hotplate_snapshots_live",

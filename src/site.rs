@@ -37,7 +37,7 @@ use hotplate_actors::dialect::{Closure, Dialect, Unit};
 use hotplate_actors::loader::{Changes, Depth, DirectoryLoader, Loader, LoaderError};
 use hotplate_actors::loader::{Mount, Rules};
 use hotplate_actors::samples::{SampleSource, SampleTexts};
-use hotplate_actors::snapshot::{Snapshot, Standing};
+use hotplate_actors::snapshot::{EntryStatus, Snapshot};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
 
@@ -452,7 +452,7 @@ impl Site {
     #[must_use]
     pub fn data_warnings(&self, snapshot: &Snapshot) -> Vec<Diagnostic> {
         let data = snapshot.entries().filter(|(_, name, _)| !self.is_template(name));
-        let members = data.filter_map(|(_, _, standing)| standing.closure().map(|closure| closure.top()));
+        let members = data.filter_map(|(_, _, status)| status.closure().map(|closure| closure.top()));
         let warnings = members.flat_map(|member| {
             let warnings = member.unit.warnings().iter();
             warnings.map(|warning| warning.clone().in_template(&self.shown(&member.name)))
@@ -471,8 +471,8 @@ impl Site {
 
 /// Returns true if a name is served, as it is or in an older version.
 fn exists(snapshot: &Snapshot, name: &TemplateName) -> bool {
-    let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
-    !matches!(standing, None | Some(Standing::Gone))
+    let status = snapshot.id(name.as_str()).map(|id| snapshot.status(id));
+    !matches!(status, None | Some(EntryStatus::Gone))
 }
 
 /// The context of a page of a site: its data, from the same version as its template. Without data it is empty.

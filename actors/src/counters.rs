@@ -250,7 +250,7 @@ impl Recorder {
                 let diagnostic = why.diagnostics.first().cloned();
                 LastFailure {
                     at_ms: self.clock.ms(at),
-                    said: diagnostic
+                    message: diagnostic
                         .as_ref()
                         .map(|diagnostic| diagnostic.message.clone())
                         .unwrap_or_default(),
@@ -275,7 +275,7 @@ impl Recorder {
             .iter()
             .filter_map(|late| snapshot.id(late.template.as_str()))
         {
-            let Some(compiled) = snapshot.standing(id).status() else {
+            let Some(compiled) = snapshot.status(id).status() else {
                 continue;
             };
             *entries.count(compiled) -= 1;
@@ -288,7 +288,7 @@ impl Recorder {
     pub(crate) fn breakers(&self, snapshot: &Snapshot) -> Vec<OpenBreaker> {
         let open = snapshot.breakers().open().into_iter();
         let open = open.filter_map(|opened| {
-            let closure = snapshot.standing(opened.id).closure()?;
+            let closure = snapshot.status(opened.id).closure()?;
             // The breaker of a closure that is no longer served does not count.
             if closure.digest() != opened.closure {
                 return None;

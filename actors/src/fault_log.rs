@@ -17,7 +17,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::protocol::render::{OnFailure, RenderFailure};
 use crate::protocol::report::{Effects, Report};
-use crate::snapshot::{Serving, Settled, Snapshot, Standing};
+use crate::snapshot::{EntryStatus, Serving, Settled, Snapshot};
 use crate::supervision::{Timeout, Unavailable};
 use crate::template::{TemplateKey, TemplateName};
 use crate::version::Version;
@@ -108,8 +108,8 @@ impl FaultLog {
     /// Logs that the stand-in was removed or exists again.
     fn stand_in(&self, snapshot: &Snapshot, removed: &[TemplateKey]) {
         let Some(name) = &self.stand_in else { return };
-        let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
-        let exists = !matches!(standing, None | Some(Standing::Gone));
+        let status = snapshot.id(name.as_str()).map(|id| snapshot.status(id));
+        let exists = !matches!(status, None | Some(EntryStatus::Gone));
         if exists && self.stand_in_gone.swap(false, Ordering::Relaxed) {
             tracing::info!(target: FAULTS_TARGET, "the stand-in {name} exists again");
         }

@@ -284,7 +284,7 @@ impl Hotplate {
         let snapshot = self.0.reader.current();
         let mut members: Vec<_> = snapshot
             .entries()
-            .filter_map(|(_, _, standing)| standing.closure())
+            .filter_map(|(_, _, status)| status.closure())
             .map(|closure| closure.top())
             .collect();
         members.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -31,7 +31,7 @@ use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::kept::VersionNotKept;
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
-use crate::snapshot::{BreakerRules, HolderKind, Snapshot, Standing};
+use crate::snapshot::{BreakerRules, EntryStatus, HolderKind, Snapshot};
 use crate::template::Digest;
 use crate::version::Version;
 
@@ -96,7 +96,7 @@ impl Reader {
     pub(crate) fn digest(&self, name: &str, id: Option<TemplateId>) -> Option<Digest> {
         let snapshot = self.served.load();
         let id = id.or_else(|| snapshot.id(name))?;
-        let closure = snapshot.standing(id).closure()?;
+        let closure = snapshot.status(id).closure()?;
         Some(closure.top().digest)
     }
 
@@ -151,7 +151,7 @@ impl Reader {
     ) -> Option<Result<Rendered, RenderFailure>> {
         let id = find(snapshot, name);
         // A stand-in is a template too, and may cost as much.
-        let not_here = |id| snapshot.breakers().may_know(id) || matches!(snapshot.standing(id), Standing::Broken);
+        let not_here = |id| snapshot.breakers().may_know(id) || matches!(snapshot.status(id), EntryStatus::Broken);
         if id.is_some_and(not_here) {
             return None;
         }
@@ -169,7 +169,7 @@ impl Reader {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
         let id = find(snapshot, name).filter(|id| snapshot.breakers().may_know(*id))?;
-        let closure = snapshot.standing(id).closure()?;
+        let closure = snapshot.status(id).closure()?;
         snapshot.breakers().may_take_long(id, &closure.digest()).then_some(id)
     }
 
@@ -240,15 +240,15 @@ impl Reader {
         let Some(id) = id else {
             return Err(not_found(snapshot, name));
         };
-        let (closure, freshness) = match snapshot.standing(id) {
-            Standing::Current(closure) => (closure, Freshness::Current),
-            Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
-            Standing::Broken => {
+        let (closure, freshness) = match snapshot.status(id) {
+            EntryStatus::Current(closure) => (closure, Freshness::Current),
+            EntryStatus::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            EntryStatus::Broken => {
                 let why = snapshot.why(id).ok_or_else(|| not_found(snapshot, name))?;
                 return self.stand_in(snapshot, name, why);
             }
             // The name has an id because another template calls it.
-            Standing::Gone => match equivalent(snapshot, name).filter(|other| *other != id) {
+            EntryStatus::Gone => match equivalent(snapshot, name).filter(|other| *other != id) {
                 Some(other) => return self.answer(snapshot, name, Some(other), source, options, size),
                 None => return Err(not_found(snapshot, name)),
             },

@@ -95,10 +95,10 @@ impl Generation {
     /// Returns the closure of an entry in this version, and the last version in which that closure was current. Returns `None` if there
     /// is none, or if its digest is among `seen`.
     fn unseen(&self, id: TemplateId, seen: &mut Vec<Digest>) -> Option<(Version, Closure<'_>)> {
-        let (closure, since) = match self.content.standing(id) {
-            Standing::Current(closure) => (closure, self.version),
-            Standing::Stale { closure, since, .. } => (closure, since),
-            Standing::Broken | Standing::Gone => return None,
+        let (closure, since) = match self.content.status(id) {
+            EntryStatus::Current(closure) => (closure, self.version),
+            EntryStatus::Stale { closure, since, .. } => (closure, since),
+            EntryStatus::Broken | EntryStatus::Gone => return None,
         };
         let digest = closure.digest();
         if seen.contains(&digest) {
@@ -111,7 +111,7 @@ impl Generation {
 
 /// The status of an entry in a snapshot, with the closure to render.
 #[derive(Debug, Clone, Copy)]
-pub enum Standing<'s> {
+pub enum EntryStatus<'s> {
     /// The newest text is served, with the newest text of everything that it calls.
     Current(Closure<'s>),
     /// The newest text, or one that it calls, has a fault. The last good closure is served, which includes everything that it calls.
@@ -127,7 +127,7 @@ pub enum Standing<'s> {
     Gone,
 }
 
-impl<'s> Standing<'s> {
+impl<'s> EntryStatus<'s> {
     /// Returns the closure to render, if there is one.
     #[must_use]
     pub fn closure(self) -> Option<Closure<'s>> {
@@ -201,8 +201,8 @@ impl Snapshot {
     #[must_use]
     pub fn equivalent(&self, name: &str) -> Option<TemplateName> {
         let exists = |spelling: &String| {
-            let standing = self.id(spelling).map(|id| self.standing(id));
-            !matches!(standing, None | Some(Standing::Gone))
+            let status = self.id(spelling).map(|id| self.status(id));
+            !matches!(status, None | Some(EntryStatus::Gone))
         };
         let spelling = crate::template::spellings(name).find(exists)?;
         TemplateName::new(&spelling).ok()
@@ -211,8 +211,8 @@ impl Snapshot {
     /// Returns the status of an entry.
     #[inline]
     #[must_use]
-    pub fn standing(&self, id: TemplateId) -> Standing<'_> {
-        self.content.standing(id)
+    pub fn status(&self, id: TemplateId) -> EntryStatus<'_> {
+        self.content.status(id)
     }
 
     /// Returns the faults that keep the newest text of an entry from being served; `None` if it is current. They are searched for when they
@@ -292,7 +292,7 @@ impl Snapshot {
     /// closure differs from the one that is served now and from those before it. Computed lazily, because only renders that fail need it.
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
         let mut seen: Vec<Digest> = Vec::new();
-        seen.extend(self.standing(id).closure().map(|closure| closure.digest()));
+        seen.extend(self.status(id).closure().map(|closure| closure.digest()));
         let absent = self.last_absent(id);
         let kept = self.earlier.answering();
         kept.take_while(move |generation| Some(generation.version) > absent)
@@ -305,7 +305,7 @@ impl Snapshot {
         let former = self.earlier.former.get(id);
         let former = former.filter(|generation| generation.version < self.earlier.former_before);
         let kept = self.earlier.answering().chain(former);
-        let mut absent = kept.filter(|generation| matches!(generation.content.standing(id), Standing::Gone));
+        let mut absent = kept.filter(|generation| matches!(generation.content.status(id), EntryStatus::Gone));
         absent.next().map(|generation| generation.version)
     }
 
@@ -313,7 +313,7 @@ impl Snapshot {
     /// the last change of its own text, of a template that it calls, or of its data, as far as they are remembered (the limit
     /// `last_good_templates`).
     pub fn former(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
-        let closure = self.standing(id).closure();
+        let closure = self.status(id).closure();
         let members = closure
             .iter()
             .flat_map(|closure| closure.members().into_iter().chain(closure.companions()));
@@ -333,7 +333,7 @@ impl Snapshot {
     /// Returns the closures of an entry in the views that stale templates are served from, newest first, if it computes names of templates:
     /// then it may have reached a template that broke since. Unlike the kept versions, these views stay as long as that is broken.
     pub fn pinned(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
-        let closure = self.standing(id).closure().filter(Closure::reaches_any);
+        let closure = self.status(id).closure().filter(Closure::reaches_any);
         let mut seen: Vec<Digest> = closure.iter().map(Closure::digest).collect();
         let views = closure.iter().flat_map(|_| self.content.stale().views());
         let mut views: Vec<_> = views.filter(|(_, view)| !view.is_bad(id)).collect();
@@ -348,14 +348,14 @@ impl Snapshot {
     }
 
     /// Returns every entry, by id.
-    pub fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, Standing<'_>)> {
+    pub fn entries(&self) -> impl Iterator<Item = (TemplateId, &TemplateName, EntryStatus<'_>)> {
         self.content.entries(&self.index)
     }
 
     /// Returns the member that is served under a name: that of the newest text, or of the last good one.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&Member> {
-        let closure = self.standing(self.id(name)?).closure()?;
+        let closure = self.status(self.id(name)?).closure()?;
         Some(closure.top())
     }
 
@@ -419,15 +419,15 @@ impl Snapshot {
     /// Everything that reports the version that is still served (events, log, terminal, overlay, admin API) calls this method.
     #[must_use]
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
-        let standing = match self.standing(id) {
-            Standing::Stale { since, .. } => Some(Serving::LastGood(since)),
-            Standing::Broken => return Some(self.live.0.without_good),
-            Standing::Current(_) => None,
-            Standing::Gone => return None,
+        let status = match self.status(id) {
+            EntryStatus::Stale { since, .. } => Some(Serving::LastGood(since)),
+            EntryStatus::Broken => return Some(self.live.0.without_good),
+            EntryStatus::Current(_) => None,
+            EntryStatus::Gone => return None,
         };
         // A stale closure may have failed in renders as well. Then a still older one is served, or none.
         let late = self.late_fault(id).filter(|late| late.still_fails);
-        late.map(|late| late.serving).or(standing)
+        late.map(|late| late.serving).or(status)
     }
 
     /// Returns the faults of an entry that the compiler could not see and that appeared when the closure that is served now was rendered.
@@ -463,7 +463,7 @@ impl Snapshot {
 
     /// Returns the digest of the closure that is rendered under an id.
     pub(crate) fn closure_digest(&self, id: TemplateId) -> Option<Digest> {
-        self.standing(id).closure().map(|closure| closure.digest())
+        self.status(id).closure().map(|closure| closure.digest())
     }
 
     /// Returns all names, also of templates that are gone.

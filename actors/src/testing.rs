@@ -24,7 +24,7 @@ use crate::protocol::report::Report;
 use crate::registry::history::{self, Resumed};
 use crate::registry::publish::{Decision, publish};
 use crate::registry::state::RegistryState;
-use crate::snapshot::{Snapshot, Standing, Why};
+use crate::snapshot::{EntryStatus, Snapshot, Why};
 use crate::template::{Digest, TemplateKey, TemplateName};
 use crate::value::Value;
 use crate::version::{LoaderId, Revision, Version};
@@ -227,11 +227,11 @@ impl World {
         let Some(id) = self.snapshot().id(of) else {
             return "unknown".into();
         };
-        match self.snapshot().standing(id) {
-            Standing::Current(closure) => format!("current:{}", texts(closure)),
-            Standing::Stale { closure, since } => format!("stale since {since}:{}", texts(closure)),
-            Standing::Broken => format!("broken by {}", self.why(of).cause),
-            Standing::Gone => "gone".into(),
+        match self.snapshot().status(id) {
+            EntryStatus::Current(closure) => format!("current:{}", texts(closure)),
+            EntryStatus::Stale { closure, since } => format!("stale since {since}:{}", texts(closure)),
+            EntryStatus::Broken => format!("broken by {}", self.why(of).cause),
+            EntryStatus::Gone => "gone".into(),
         }
     }
 

@@ -57,9 +57,9 @@ impl CallGraph {
             list.sort_unstable();
             list.dedup();
         }
-        let nodes = names.into_iter().map(|(name, standing)| GraphNode {
+        let nodes = names.into_iter().map(|(name, status)| GraphNode {
             name: name.to_string(),
-            standing,
+            status,
         });
         Self {
             nodes: nodes.collect(),

@@ -62,10 +62,13 @@ pub(super) fn limits(state: &AdminState, health: &HealthAnswer) -> Vec<LimitUse>
         snapshot.snapshot().len(),
         state.hotplate.limits().templates,
     );
-    let mailboxes = health
-        .doors
-        .iter()
-        .map(|mailbox| LimitUse::new(format!("{} in flight", mailbox.door), mailbox.inside, mailbox.capacity));
+    let mailboxes = health.mailboxes.iter().map(|mailbox| {
+        LimitUse::new(
+            format!("{} in flight", mailbox.name),
+            mailbox.in_flight,
+            mailbox.capacity,
+        )
+    });
     let listeners = health.listeners.iter().map(|listener| {
         LimitUse::new(
             format!("connections of {}", listener.listener),

@@ -11,7 +11,7 @@ mod visitors;
 use std::fmt;
 
 use hotplate_actors::dialect::TemplateId;
-use hotplate_actors::snapshot::{Snapshot, Standing, Status};
+use hotplate_actors::snapshot::{EntryStatus, Snapshot, Status};
 use hotplate_actors::{Hotplate, counters};
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -78,8 +78,8 @@ pub(super) enum StatusAnswer {
 impl StatusAnswer {
     /// Returns the status as visitors experience it, which depends not only on compilation but also on failed renders.
     pub(super) fn of(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Self {
-        match snapshot.standing(id) {
-            Standing::Gone => Self::Missing,
+        match snapshot.status(id) {
+            EntryStatus::Gone => Self::Missing,
             _ => Status::of(hotplate.serving(snapshot, id)).into(),
         }
     }
@@ -121,7 +121,7 @@ pub(super) struct TemplateSummary {
     /// The name of the template.
     pub(super) name: String,
     /// The status of the template.
-    pub(super) standing: StatusAnswer,
+    pub(super) status: StatusAnswer,
     /// If an older text is served: the last version in which it was the newest.
     pub(super) since: Option<u64>,
     /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
@@ -140,7 +140,7 @@ pub(super) struct TemplateAnswer {
     /// The version to which this answer applies.
     pub(super) version: u64,
     /// The status of the template.
-    pub(super) standing: StatusAnswer,
+    pub(super) status: StatusAnswer,
     /// If an older text is served: the last version in which it was the newest.
     pub(super) since: Option<u64>,
     /// The template to repair, if this one is not current or failed in a render.
@@ -206,7 +206,7 @@ impl From<counters::Usage> for Stats {
             last_render_ms: usage.last_render_ms,
             last_failure: usage.last_failure.map(|failure| LastFailure {
                 at_ms: failure.at_ms,
-                message: failure.said,
+                message: failure.message,
                 diagnostic: failure.diagnostic.as_ref().map(Finding::of),
             }),
         }
@@ -232,7 +232,7 @@ pub(super) struct GraphNode {
     /// The name of the template.
     pub(super) name: String,
     /// The status of the template.
-    pub(super) standing: StatusAnswer,
+    pub(super) status: StatusAnswer,
 }
 
 /// A call in the graph.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::{rt, web};
-use hotplate_actors::snapshot::Standing;
+use hotplate_actors::snapshot::EntryStatus;
 use hotplate_actors::{Hotplate, TemplateName};
 use serde::Serialize;
 
@@ -105,9 +105,9 @@ impl AdminState {
     pub(super) fn equivalent_name(&self, name: TemplateName) -> TemplateName {
         let pinned = self.hotplate.snapshot();
         let snapshot = pinned.snapshot();
-        let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
-        match standing {
-            None | Some(Standing::Gone) => snapshot.equivalent(name.as_str()).unwrap_or(name),
+        let status = snapshot.id(name.as_str()).map(|id| snapshot.status(id));
+        match status {
+            None | Some(EntryStatus::Gone) => snapshot.equivalent(name.as_str()).unwrap_or(name),
             Some(_) => name,
         }
     }

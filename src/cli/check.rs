@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use hotplate::diagnostic::{Diagnostic, Severity};
 use hotplate::site::{Site, SiteData};
-use hotplate::snapshot::{Snapshot, Standing};
+use hotplate::snapshot::{EntryStatus, Snapshot};
 use hotplate::{Builder, OnFailure, Pinned, RenderFailure, TemplateName};
 use serde_json::json;
 
@@ -108,7 +108,7 @@ impl CheckFindings {
         findings.affect(site, snapshot);
         let current = snapshot
             .entries()
-            .filter(|(_, _, standing)| matches!(standing, Standing::Current(_)));
+            .filter(|(_, _, status)| matches!(status, EntryStatus::Current(_)));
         let mut entries: Vec<&TemplateName> = current.map(|(_, name, _)| name).collect();
         entries
             .retain(|name| site.is_entry(name) && (site.has_data(snapshot, name) || site.has_sample(snapshot, name)));
@@ -146,8 +146,9 @@ impl CheckFindings {
     /// Adds to each error of a text the pages that it keeps from being served.
     fn affect(&mut self, site: &Site, snapshot: &Snapshot) {
         let entries = snapshot.entries();
-        let bad = entries
-            .filter(|(_, name, now)| site.is_entry(name) && matches!(now, Standing::Stale { .. } | Standing::Broken));
+        let bad = entries.filter(|(_, name, now)| {
+            site.is_entry(name) && matches!(now, EntryStatus::Stale { .. } | EntryStatus::Broken)
+        });
         let mut bad: Vec<_> = bad.collect();
         bad.sort_unstable_by_key(|(_, name, _)| *name);
         for (id, name, _) in bad {

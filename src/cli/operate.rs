@@ -62,8 +62,8 @@ impl Status {
             "made": newest.unwrap_or_default(),
             "waiting": versions["waiting"].take(),
             "health": instance.get("health")?,
-            "stale": instance.get("templates?standing=stale")?["templates"].take(),
-            "broken": instance.get("templates?standing=broken")?["templates"].take(),
+            "stale": instance.get("templates?status=stale")?["templates"].take(),
+            "broken": instance.get("templates?status=broken")?["templates"].take(),
         });
         self.query
             .print(&status, |status| shown::status(status, instance.address()))?;

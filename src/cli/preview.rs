@@ -171,7 +171,7 @@ impl Preview {
                     None if self.partial => {}
                     None => _ = edits.insert(name.to_owned(), Value::Null),
                     // What is served may be older than the newest text.
-                    Some(digest) if template["standing"] == "current" && template["digest"] == digest.as_str() => {}
+                    Some(digest) if template["status"] == "current" && template["digest"] == digest.as_str() => {}
                     Some(_) => _ = edits.insert(name.to_owned(), text_of(texts, name)),
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hotplate_actors::dialect::TemplateId;
-use hotplate_actors::snapshot::{Snapshot, Standing};
+use hotplate_actors::snapshot::{EntryStatus, Snapshot};
 use hotplate_actors::{Digest, Version};
 
 /// A cache of the digests that were requested in the newest version. It holds at most one digest per entry.
@@ -27,7 +27,7 @@ impl Digests {
                 return Some(*digest);
             }
         }
-        let digest = snapshot.standing(id).closure()?.digest();
+        let digest = snapshot.status(id).closure()?.digest();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.0 < version {
             *known = (version, HashMap::new());
@@ -44,9 +44,9 @@ pub(super) fn page(digests: &Digests, snapshot: &Snapshot, name: &str) -> Arc<st
     let Some(id) = snapshot.id(name) else {
         return "gone".into();
     };
-    match (digests.of(snapshot, id), snapshot.standing(id)) {
+    match (digests.of(snapshot, id), snapshot.status(id)) {
         (Some(digest), _) => digest.to_string().into(),
-        (None, Standing::Broken) => "broken".into(),
+        (None, EntryStatus::Broken) => "broken".into(),
         (None, _) => "gone".into(),
     }
 }

@@ -32,7 +32,7 @@ use actix_web::http::header::{
 use actix_web::rt::net::TcpStream;
 use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
-use hotplate_actors::snapshot::Standing;
+use hotplate_actors::snapshot::EntryStatus;
 use hotplate_actors::{Freshness, Hotplate, Pinned, RenderFailure, Rendered, TemplateName};
 use serde::Serialize;
 
@@ -139,10 +139,10 @@ impl Live {
         rendered: &Result<Rendered, RenderFailure>,
     ) -> PageScript {
         let snapshot = pinned.snapshot();
-        let standing = snapshot.id(entry).map(|id| snapshot.standing(id));
+        let status = snapshot.id(entry).map(|id| snapshot.status(id));
         // The event stream reports the state of the entry. An error that depends on the data of this request is known only here.
-        let late = match (rendered, standing) {
-            (Ok(rendered), Some(Standing::Current(_))) => match &rendered.freshness {
+        let late = match (rendered, status) {
+            (Ok(rendered), Some(EntryStatus::Current(_))) => match &rendered.freshness {
                 Freshness::Current => None,
                 Freshness::Stale { since, why } => Some(self.findings("stale", Some(since.number()), &why.diagnostics)),
                 Freshness::Fallback { why } => Some(self.findings("broken", None, &why.diagnostics)),
@@ -180,11 +180,11 @@ impl Live {
 
     fn findings(
         &self,
-        standing: &'static str,
+        status: &'static str,
         since: Option<u64>,
         diagnostics: &[hotplate_actors::Diagnostic],
     ) -> FaultReport {
-        self.0.hub.findings(standing, since, diagnostics)
+        self.0.hub.findings(status, since, diagnostics)
     }
 
     /// Returns the address of the script for the app or scope that received the request. A path works behind any proxy; but in a page

@@ -9,7 +9,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use hotplate_actors::dialect::Missing;
 use hotplate_actors::reader::Serialized;
-use hotplate_actors::snapshot::Standing;
+use hotplate_actors::snapshot::EntryStatus;
 use hotplate_actors::{
     Context, ContextSource, Freshness, Hotplate, Pinned, Render, RenderFailure, RenderOptions, Rendered,
 };
@@ -173,8 +173,8 @@ impl Templates {
         };
         let etag = ETag::of_closure(&digest, tag);
         if etag::is_known(&self.request, &etag) {
-            let (version, freshness) = match snapshot.standing(id) {
-                Standing::Stale { since, .. } => (since, "stale"),
+            let (version, freshness) = match snapshot.status(id) {
+                EntryStatus::Stale { since, .. } => (since, "stale"),
                 _ => (pinned.version(), "current"),
             };
             return Err(NotModified {
@@ -194,10 +194,10 @@ impl Templates {
         rendered: Result<Rendered, RenderFailure>,
         validator: Validator,
     ) -> Page {
-        let standing = pinned.snapshot().id(name).map(|id| pinned.snapshot().standing(id));
-        let validator = match (&rendered, standing) {
+        let status = pinned.snapshot().id(name).map(|id| pinned.snapshot().status(id));
+        let validator = match (&rendered, status) {
             // The closure that the validator describes failed with this data, and an older one was rendered.
-            (Ok(rendered), Some(standing)) if !is_published_closure(rendered, &standing) => Validator::Body,
+            (Ok(rendered), Some(status)) if !is_published_closure(rendered, &status) => Validator::Body,
             _ => validator,
         };
         let script = self.web.live_for(&self.request).map(|live| {
@@ -242,10 +242,10 @@ impl Templates {
 }
 
 /// Returns true if the text comes from the closure that is published for its entry, not from an older one after a failure.
-fn is_published_closure(rendered: &Rendered, standing: &Standing<'_>) -> bool {
-    match (&rendered.freshness, standing) {
+fn is_published_closure(rendered: &Rendered, status: &EntryStatus<'_>) -> bool {
+    match (&rendered.freshness, status) {
         (Freshness::Current, _) => true,
-        (Freshness::Stale { since: from, .. }, Standing::Stale { since, .. }) => from == since,
+        (Freshness::Stale { since: from, .. }, EntryStatus::Stale { since, .. }) => from == since,
         _ => false,
     }
 }

@@ -136,7 +136,7 @@ fn the_api_shows_the_served_version() {
     let foot = served.get_json("/admin/v1/template/part/foot.html");
     assert_eq!(names(&foot["dependents"]), ["about.html", "index.html"]);
     assert_eq!(
-        (&foot["content"], &foot["standing"]),
+        (&foot["content"], &foot["status"]),
         (&json!("<p>foot</p>"), &json!("current"))
     );
     assert_eq!(foot["stats"]["last_render_ms"], Value::Null);
@@ -179,17 +179,14 @@ fn a_template_that_fails_in_renders_is_stale_everywhere() {
     assert_eq!(not_current.len(), 1, "{not_current:?}");
     let version = served.get_json("/admin/v1/version");
     assert_eq!(version["templates"], json!({"current": 3, "stale": 1, "broken": 0}));
-    let stale = served.get_json("/admin/v1/templates?standing=stale");
+    let stale = served.get_json("/admin/v1/templates?status=stale");
     assert_eq!(names(&stale["templates"]), ["index.html"]);
     let index = served.get_json("/admin/v1/template/index.html");
-    assert_eq!((&index["standing"], &index["since"]), (&json!("stale"), &json!(1)));
+    assert_eq!((&index["status"], &index["since"]), (&json!("stale"), &json!(1)));
     let near = served.get_json("/admin/v1/graph?around=index.html");
-    assert_eq!(near["nodes"][0]["standing"], "stale");
+    assert_eq!(near["nodes"][0]["status"], "stale");
     let metrics = served.ask("GET", "/admin/v1/metrics", &[], "").body;
-    assert!(
-        metrics.contains("hotplate_entries{standing=\"stale\"} 1\n"),
-        "{metrics}"
-    );
+    assert!(metrics.contains("hotplate_entries{status=\"stale\"} 1\n"), "{metrics}");
     let dashboard = served.ask("GET", "/_hotplate/", &[], "").body;
     assert!(dashboard.contains("1 serving last good"), "{dashboard}");
 
@@ -226,16 +223,16 @@ fn a_reload_returns_its_result_and_the_errors() {
 
     let index = served.get_json("/admin/v1/template/index.html");
     assert_eq!(
-        (&index["standing"], &index["since"], &index["cause"]),
+        (&index["status"], &index["since"], &index["cause"]),
         (&json!("stale"), &json!(1), &json!("part/foot.html"))
     );
     assert_eq!(index["diagnostics"][0]["chain"][0]["template"], "index.html");
-    let stale = served.get_json("/admin/v1/templates?standing=stale&limit=2");
+    let stale = served.get_json("/admin/v1/templates?status=stale&limit=2");
     assert_eq!(
         (names(&stale["templates"]), &stale["next"]),
         (vec!["about.html", "index.html"], &json!("index.html"))
     );
-    let rest = served.get_json("/admin/v1/templates?standing=stale&limit=2&after=index.html");
+    let rest = served.get_json("/admin/v1/templates?status=stale&limit=2&after=index.html");
     assert_eq!(
         (names(&rest["templates"]), &rest["next"]),
         (vec!["part/foot.html"], &Value::Null)

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::Recorder;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
-use crate::snapshot::{Serving, Snapshot, Standing};
+use crate::snapshot::{EntryStatus, Serving, Snapshot};
 use crate::template::TemplateName;
 
 /// A template of which visitors got something else than its newest text.
@@ -39,7 +39,9 @@ impl Recorder {
         // Renders of texts that do not compile are not remembered one by one, but each answer is one of these.
         if snapshot.not_current() != (0, 0) {
             let entries = snapshot.entries();
-            for (id, _, _) in entries.filter(|(_, _, now)| matches!(now, Standing::Stale { .. } | Standing::Broken)) {
+            for (id, _, _) in
+                entries.filter(|(_, _, now)| matches!(now, EntryStatus::Stale { .. } | EntryStatus::Broken))
+            {
                 let usage = self.usages.read(id, self.clock);
                 if let Some(at_ms) = usage.last_render_ms.filter(|_| usage.stale + usage.failures > 0) {
                     let known = last.entry(id).or_default();

@@ -42,7 +42,7 @@ pub struct LastFailure {
     /// The time in milliseconds since 1970.
     pub at_ms: u64,
     /// The message of the error.
-    pub said: String,
+    pub message: String,
     /// The diagnostic, if the template is at fault.
     pub diagnostic: Option<Diagnostic>,
 }

@@ -7,7 +7,7 @@ use super::Engine;
 use crate::health::{ActorHealth, ActorState, Health, MailboxHealth};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
-use crate::snapshot::{Snapshot, Standing as EntryStanding};
+use crate::snapshot::{EntryStatus as EntryStanding, Snapshot};
 use crate::supervision::{BoundedRecipient, Child, Escalation, MemberDuty, Pool, Supervisor};
 use crate::template::TemplateName;
 use crate::version::Version;
@@ -36,8 +36,8 @@ impl Entries {
     /// Returns a sentence if there are entries and all are broken. Mostly the first entry settles it.
     fn none_served(&self, snapshot: &Snapshot) -> Option<String> {
         let mut broken = 0_usize;
-        for (_, name, standing) in snapshot.entries() {
-            match standing {
+        for (_, name, status) in snapshot.entries() {
+            match status {
                 EntryStanding::Gone => {}
                 _ if !(self.0)(name) => {}
                 EntryStanding::Broken => broken += 1,
@@ -79,7 +79,7 @@ impl Engine {
                 }
                 Escalation::NotReady | Escalation::Auto => reasons.push(reason),
                 Escalation::Degraded => degraded.push(reason),
-                Escalation::Tell => {}
+                Escalation::EventOnly => {}
             }
         }
         for (kind, pool) in self.pools() {

@@ -22,7 +22,7 @@ use crate::policies::ActorKind;
 use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, StoreAccepted, SyncOutcome, SyncSources};
 use crate::registry::state::RegistryState;
 use crate::registry::{self, AnsweredState};
-use crate::snapshot::{Snapshot, Standing};
+use crate::snapshot::{EntryStatus, Snapshot};
 use crate::store::state::StoreState;
 use crate::store::version::{StoredText, StoredVersion};
 use crate::store_writer::{StoreWriter, StoreWriterConfig};
@@ -345,8 +345,8 @@ fn start_writer(
 
 /// Returns true if a template is served, in its newest or in its last good version.
 fn is_served(snapshot: &Snapshot, name: &TemplateName) -> bool {
-    let standing = snapshot.id(name.as_str()).map(|id| snapshot.standing(id));
-    matches!(standing, Some(Standing::Current(_) | Standing::Stale { .. }))
+    let status = snapshot.id(name.as_str()).map(|id| snapshot.status(id));
+    matches!(status, Some(EntryStatus::Current(_) | EntryStatus::Stale { .. }))
 }
 
 /// Returns the error of an engine that must not start without some templates.

@@ -26,7 +26,7 @@ use crate::reader::unserved::render_once;
 use crate::registry::AnsweredState;
 use crate::registry::publish::check_size;
 use crate::samples::{SampleTexts, Samples};
-use crate::snapshot::{Snapshot, Standing};
+use crate::snapshot::{EntryStatus, Snapshot};
 use crate::supervision::{HangPolicy, Pool, Unavailable, Vault};
 use crate::template::{Digest, Source, TemplateKey, TemplateName};
 use crate::version::{LoaderId, Revision};
@@ -279,7 +279,7 @@ impl Previews {
 
     /// Returns an entry of a snapshot with its sample.
     fn sampled<'s>(&'s self, snapshot: &'s Snapshot, entry: &TemplateName) -> Option<Sampled<'s>> {
-        let closure = snapshot.standing(snapshot.id(entry.as_str())?).closure()?;
+        let closure = snapshot.status(snapshot.id(entry.as_str())?).closure()?;
         let texts = SampleTexts::new(closure, snapshot.names());
         let source = self.checks.samples.of(&texts)?;
         Some(Sampled { texts, source })
@@ -340,7 +340,7 @@ pub(crate) fn fault_of(failure: RenderFailure, entry: &TemplateName) -> Diagnost
 
 /// Returns true if a snapshot has a template. An id is valid in every later snapshot, and leads nowhere in earlier ones.
 fn exists(snapshot: &Snapshot, id: TemplateId) -> bool {
-    !matches!(snapshot.standing(id), Standing::Gone)
+    !matches!(snapshot.status(id), EntryStatus::Gone)
 }
 
 fn micros(time: Duration) -> u64 {

@@ -121,7 +121,7 @@ impl Preview {
     /// The errors of [`Preview::render`].
     pub fn render_sample(&self, name: &str, options: &RenderOptions) -> Result<Rendered, RenderFailure> {
         let snapshot = &self.draft.snapshot;
-        let closure = snapshot.id(name).and_then(|id| snapshot.standing(id).closure());
+        let closure = snapshot.id(name).and_then(|id| snapshot.status(id).closure());
         let texts = closure.map(|closure| SampleTexts::new(closure, snapshot.names()));
         match texts.as_ref().and_then(|texts| self.samples.of(texts)) {
             Some(sample) => self.render_with(name, &*sample, options),

@@ -86,7 +86,7 @@ pub(super) fn render_closure(
         let result = match rendered {
             Ok(Ok(())) => Ok(frame.body.to_text()),
             Ok(Err(failure)) => Err(failure),
-            Err(said) => Err(panicked(&said, &top.name)),
+            Err(message) => Err(panicked(&message, &top.name)),
         };
         *room = frame.body.into_room();
         result

@@ -23,8 +23,8 @@ impl RenderFailure {
 }
 
 #[cold]
-pub(super) fn panicked(said: &str, template: &TemplateName) -> RenderFailure {
-    let diagnostic = Diagnostic::error("render-panicked", format!("the render panicked: {said}"));
+pub(super) fn panicked(message: &str, template: &TemplateName) -> RenderFailure {
+    let diagnostic = Diagnostic::error("render-panicked", format!("the render panicked: {message}"));
     RenderFailure::Failed(RenderError::new(
         RenderFault::Internal,
         diagnostic.in_template(template),

@@ -13,17 +13,17 @@ use crate::template::TemplateName;
 
 impl Reader {
     /// Records a render that hung (`hung`), or that exceeded a deadline although it had time to begin.
-    pub(crate) fn took_too_long(&self, snapshot: Option<&Snapshot>, name: &str, said: &str, hung: bool) {
+    pub(crate) fn took_too_long(&self, snapshot: Option<&Snapshot>, name: &str, message: &str, hung: bool) {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
         let Some((id, closure)) = snapshot
             .id(name)
-            .and_then(|id| Some((id, snapshot.standing(id).closure()?)))
+            .and_then(|id| Some((id, snapshot.status(id).closure()?)))
         else {
             return;
         };
         let template = &closure.top().name;
-        let diagnostic = Diagnostic::error(if hung { "hangs" } else { "too-late" }, said).in_template(template);
+        let diagnostic = Diagnostic::error(if hung { "hangs" } else { "too-late" }, message).in_template(template);
         let error = RenderError::new(RenderFault::Internal, diagnostic);
         let failure = CostlyFailure {
             closure: &closure.digest(),

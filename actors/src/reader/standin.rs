@@ -10,7 +10,7 @@ use super::fallback::FailedAttempt;
 use super::{Reader, Serialized, stale};
 use crate::dialect::{Closure, Escape, TemplateId};
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
-use crate::snapshot::{Serving, Snapshot, Standing, Why};
+use crate::snapshot::{EntryStatus, Serving, Snapshot, Why};
 use crate::template::{JINJA_EXTENSIONS, TemplateName};
 
 /// Maximum number of kept versions of a stand-in that are tried when the newest fails, because a visitor waits for them.
@@ -88,10 +88,10 @@ impl Reader {
         about: &StandInContext<'_>,
     ) -> Option<String> {
         let id = find(snapshot, template)?;
-        let (closure, freshness) = match snapshot.standing(id) {
-            Standing::Current(closure) => (closure, Freshness::Current),
-            Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
-            Standing::Broken | Standing::Gone => return None,
+        let (closure, freshness) = match snapshot.status(id) {
+            EntryStatus::Current(closure) => (closure, Freshness::Current),
+            EntryStatus::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            EntryStatus::Broken | EntryStatus::Gone => return None,
         };
         let options = RenderOptions::default();
         let render = |closure: &Closure<'_>| self.attempt(closure, &Serialized(about), &options, AttemptBudget::Part);
@@ -130,7 +130,7 @@ impl Reader {
 fn find(snapshot: &Snapshot, template: &TemplateName) -> Option<TemplateId> {
     let exists = |name: &str| {
         let id = snapshot.id(name)?;
-        (!matches!(snapshot.standing(id), Standing::Gone)).then_some(id)
+        (!matches!(snapshot.status(id), EntryStatus::Gone)).then_some(id)
     };
     let in_jinja = || {
         let names = JINJA_EXTENSIONS.map(|extension| format!("{template}.{extension}"));

@@ -7,7 +7,7 @@ use crate::budget::Budget;
 use crate::dialect::Closure;
 use crate::limits::Limits;
 use crate::protocol::render::{Freshness, RenderFailure, RenderOptions, Rendered};
-use crate::snapshot::{Snapshot, Standing};
+use crate::snapshot::{EntryStatus, Snapshot};
 use crate::template::TemplateName;
 
 /// Renders a closure with a whole budget.
@@ -30,15 +30,15 @@ pub(crate) fn render_entry(
     options: &RenderOptions,
 ) -> Result<Rendered, RenderFailure> {
     let id = find(snapshot, name).ok_or_else(|| not_found(snapshot, name))?;
-    let (closure, freshness) = match snapshot.standing(id) {
-        Standing::Current(closure) => (closure, Freshness::Current),
-        Standing::Stale { closure, since } => (closure, stale(snapshot, id, since)),
-        Standing::Broken => {
+    let (closure, freshness) = match snapshot.status(id) {
+        EntryStatus::Current(closure) => (closure, Freshness::Current),
+        EntryStatus::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+        EntryStatus::Broken => {
             let why = snapshot.why(id).ok_or_else(|| not_found(snapshot, name))?;
             let name = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
             return Err(RenderFailure::Broken { name, why });
         }
-        Standing::Gone => return Err(not_found(snapshot, name)),
+        EntryStatus::Gone => return Err(not_found(snapshot, name)),
     };
     let body = render_once(limits, &closure, source, options)?;
     Ok(Rendered {

@@ -6,7 +6,7 @@ use crate::cause::Cause;
 use crate::dialect::{Members, TemplateId};
 use crate::protocol::report::{Effects, NameSample, Report};
 use crate::snapshot::index::Index;
-use crate::snapshot::{Content, IdSet, NameHasher, Snapshot, Standing, are_same_faults};
+use crate::snapshot::{Content, EntryStatus, IdSet, NameHasher, Snapshot, are_same_faults};
 use crate::template::{TemplateKey, TemplateName};
 
 /// Two contents, to be compared.
@@ -53,7 +53,7 @@ impl Report {
         let was_bad = before.stale().bad().without(after.stale().bad());
         let mut removed: IdSet = compared.texts.iter().copied().collect();
         removed = removed.or(&was_bad);
-        let is_gone = |content: &Content, id| matches!(content.standing(id), Standing::Gone);
+        let is_gone = |content: &Content, id| matches!(content.status(id), EntryStatus::Gone);
         let removed = removed.iter().filter(|id| is_gone(after, *id) && !is_gone(before, *id));
         let mut removed: Vec<TemplateKey> = removed.filter_map(key).collect();
         let mut failed = IdSet::default();
@@ -120,7 +120,7 @@ impl Comparison<'_> {
         let current = was.without(is);
         effects.recovered = current
             .iter()
-            .filter(|id| matches!(self.after.standing(*id), Standing::Current(_)))
+            .filter(|id| matches!(self.after.status(*id), EntryStatus::Current(_)))
             .collect();
         // A template that was bad before counts only if its reason is another one.
         let mut again = was.and(is);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Standing;
+use super::EntryStatus;
 use super::chunks::Chunks;
 use super::faults::Faults;
 use super::id_set::IdSet;
@@ -79,27 +79,30 @@ impl Content {
     }
 
     #[inline]
-    pub(crate) fn standing(&self, id: TemplateId) -> Standing<'_> {
+    pub(crate) fn status(&self, id: TemplateId) -> EntryStatus<'_> {
         match self.stale.class_of(id) {
             Some(number) => self.not_current(id, number),
-            None => self.view.closure(id).map_or(Standing::Gone, Standing::Current),
+            None => self.view.closure(id).map_or(EntryStatus::Gone, EntryStatus::Current),
         }
     }
 
-    fn not_current(&self, id: TemplateId, number: ClassNumber) -> Standing<'_> {
+    fn not_current(&self, id: TemplateId, number: ClassNumber) -> EntryStatus<'_> {
         let class = self.stale.class(number);
         let stale = class.and_then(|class| Some((class.view.closure(id)?, class.since)));
-        stale.map_or(Standing::Broken, |(closure, since)| Standing::Stale { closure, since })
+        stale.map_or(EntryStatus::Broken, |(closure, since)| EntryStatus::Stale {
+            closure,
+            since,
+        })
     }
 
     /// Returns every template, by id. `names` may be those of a later version.
     pub(crate) fn entries<'c>(
         &'c self,
         names: &'c Index,
-    ) -> impl Iterator<Item = (TemplateId, &'c TemplateName, Standing<'c>)> {
-        names.iter().filter_map(|(id, name)| match self.standing(id) {
-            Standing::Gone => None,
-            standing => Some((id, name, standing)),
+    ) -> impl Iterator<Item = (TemplateId, &'c TemplateName, EntryStatus<'c>)> {
+        names.iter().filter_map(|(id, name)| match self.status(id) {
+            EntryStatus::Gone => None,
+            status => Some((id, name, status)),
         })
     }
 

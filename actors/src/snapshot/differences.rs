@@ -126,9 +126,9 @@ impl ComparedSide {
     fn key(&self, id: TemplateId) -> Option<(Status, Option<Digest>)> {
         match self {
             Self::Version(generation) => {
-                let standing = generation.content.standing(id);
-                let digest = standing.closure().map(|closure| closure.top().digest);
-                Some((standing.status()?, digest))
+                let status = generation.content.status(id);
+                let digest = status.closure().map(|closure| closure.top().digest);
+                Some((status.status()?, digest))
             }
             Self::Source(newest, texts) => match texts.get(&id) {
                 Some(None) => None,
@@ -147,7 +147,7 @@ impl ComparedSide {
         let unit = |unit: &Arc<dyn Unit>| TextOf::Unit(Arc::clone(unit));
         let text = match self {
             Self::Version(generation) => {
-                let closure = generation.content.standing(id).closure();
+                let closure = generation.content.status(id).closure();
                 closure.map(|closure| unit(&closure.top().unit))
             }
             Self::Source(newest, texts) => match texts.get(&id) {

@@ -1,9 +1,9 @@
-//! [`Status`]: the status of a template. Everything else that tells about it is a view of this: [`Standing`](super::Standing) with the
+//! [`Status`]: the status of a template. Everything else that tells about it is a view of this: [`EntryStatus`](super::EntryStatus) with the
 //! closure to render, [`Serving`] with the answer to requests, [`Freshness`](crate::Freshness) for one answer, and counts by status.
 
 use serde::Serialize;
 
-use super::{Serving, Standing};
+use super::{EntryStatus, Serving};
 
 /// The status of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -39,7 +39,7 @@ impl Status {
     }
 }
 
-impl Standing<'_> {
+impl EntryStatus<'_> {
     /// Returns the status by what was found when the template was compiled; `None` if there is no such template.
     #[must_use]
     pub fn status(self) -> Option<Status> {

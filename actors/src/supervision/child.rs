@@ -182,7 +182,7 @@ impl Child {
     pub(crate) fn report_failure(&self, generation: u64, kind: FaultKind, message: String) -> Fault {
         let (actor, number) = (self.actor, self.number);
         *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(message.clone());
-        tracing::error!(actor, number, said = message, "an actor failed");
+        tracing::error!(actor, number, message = message, "an actor failed");
         crate::without_subscriber::warn_without_subscriber(format_args!("the {actor} {number} failed: {message}"));
         let fault = Fault {
             actor,
@@ -225,7 +225,7 @@ impl Child {
 
     /// Returns the answer to messages while the actor is down.
     pub(crate) fn down_fault(&self) -> Fault {
-        let said = self.last_fault().map_or_else(
+        let message = self.last_fault().map_or_else(
             || "it has finished".to_owned(),
             |message| format!("it has reached its restart limit; its last failure was: {message}"),
         );
@@ -233,7 +233,7 @@ impl Child {
             actor: self.actor,
             number: self.number,
             kind: FaultKind::Down,
-            message: said,
+            message,
         }
     }
 }

@@ -29,13 +29,11 @@ pub enum FaultKind {
 
 impl std::fmt::Display for Fault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            actor, message: said, ..
-        } = self;
+        let Self { actor, message, .. } = self;
         match self.kind {
-            FaultKind::Panicked => write!(f, "the {actor} failed: {said}"),
-            FaultKind::NotStarted => write!(f, "the {actor} could not start: {said}"),
-            FaultKind::Down => write!(f, "the {actor} is down: {said}"),
+            FaultKind::Panicked => write!(f, "the {actor} failed: {message}"),
+            FaultKind::NotStarted => write!(f, "the {actor} could not start: {message}"),
+            FaultKind::Down => write!(f, "the {actor} is down: {message}"),
         }
     }
 }
@@ -73,7 +71,7 @@ pub struct GivenUp {
     /// Number among the actors of this name, from 0.
     pub number: u16,
     /// Message of the last failure.
-    #[serde(rename = "said")]
+    #[serde(rename = "message")]
     pub message: String,
 }
 

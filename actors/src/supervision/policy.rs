@@ -27,7 +27,7 @@ pub enum Escalation {
     /// The engine is ready, and [degraded](crate::Health::degraded) until an operator resets it.
     Degraded,
     /// The engine stays ready and sends an event.
-    Tell,
+    EventOnly,
 }
 
 impl Escalation {
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn deserializes_and_names_unknown_fields() {
         let policy: Policy =
-            serde_json::from_str(r#"{"restart":"transient","restarts":3,"escalation":"tell"}"#).expect("reads");
+            serde_json::from_str(r#"{"restart":"transient","restarts":3,"escalation":"event-only"}"#).expect("reads");
         assert_eq!((policy.restart, policy.restarts), (Restart::Transient, 3));
         assert_eq!(policy.period_ms, Policy::default().period_ms);
         let error = serde_json::from_str::<Policy>(r#"{"max_restarts":3}"#).expect_err("no such field");

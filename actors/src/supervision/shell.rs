@@ -210,7 +210,7 @@ impl<B: Behavior> ShellCore<B> {
         if let Err(panic) = dropped {
             // A successor starts anyway.
             let actor = self.child.actor();
-            tracing::error!(actor, said = panic, "a behaviour panicked while it was dropped");
+            tracing::error!(actor, message = panic, "a behaviour panicked while it was dropped");
             crate::without_subscriber::warn_without_subscriber(format_args!(
                 "a behaviour of the {actor} panicked while it was dropped"
             ));

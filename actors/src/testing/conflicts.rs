@@ -103,10 +103,7 @@ impl Accepting {
 
     fn served(&self) -> Vec<String> {
         let state = self.accepted.draft().registry.state;
-        let members = state
-            .snapshot()
-            .entries()
-            .filter_map(|(_, _, standing)| standing.closure());
+        let members = state.snapshot().entries().filter_map(|(_, _, status)| status.closure());
         members.map(|closure| closure.top().unit.text().to_owned()).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Closure, Snapshot, Standing};
+use super::{Closure, EntryStatus, Snapshot};
 use crate::template::TemplateName;
 
 /// The text of each name.
@@ -135,12 +135,12 @@ fn closure(name: &str, texts: &Texts, companions: fn(&str) -> Vec<String>) -> Te
 
 /// Returns the content of a snapshot in the form of the model.
 pub(super) fn content_of(snapshot: &Snapshot) -> Content {
-    let served = |(_, name, standing): (_, &TemplateName, Standing<'_>)| {
-        let served = match standing {
-            Standing::Current(closure) => Served::Current(texts_of(closure)),
-            Standing::Stale { closure, .. } => Served::Stale(texts_of(closure)),
-            Standing::Broken => Served::Broken,
-            Standing::Gone => panic!("{name} is an entry without a status"),
+    let served = |(_, name, status): (_, &TemplateName, EntryStatus<'_>)| {
+        let served = match status {
+            EntryStatus::Current(closure) => Served::Current(texts_of(closure)),
+            EntryStatus::Stale { closure, .. } => Served::Stale(texts_of(closure)),
+            EntryStatus::Broken => Served::Broken,
+            EntryStatus::Gone => panic!("{name} is an entry without a status"),
         };
         (name.to_string(), served)
     };

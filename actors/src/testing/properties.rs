@@ -314,9 +314,9 @@ proptest! {
                 past.drain(..first);
             }
             prop_assert_eq!(kept(&world.state), past.iter().map(|kept| kept.version).collect::<Vec<_>>());
-            for (id, name, standing) in snapshot.entries() {
+            for (id, name, status) in snapshot.entries() {
                 let mut expected = Vec::new();
-                let now = standing.closure().map(texts_of);
+                let now = status.closure().map(texts_of);
                 for Kept { version, content, .. } in past.iter().rev().skip(1).filter(|kept| !kept.is_left) {
                     // A template that was removed is no earlier version of a new one.
                     let Some(served) = content.get(name.as_str()) else { break };

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use hotplate_actors::dialect::tiny::Tiny;
 use hotplate_actors::dialect::{Dialect, Unit};
-use hotplate_actors::snapshot::Standing;
+use hotplate_actors::snapshot::EntryStatus;
 use hotplate_actors::{Diagnostic, Hotplate, Limits, MemoryLoader, TemplateName};
 
 type Log = Arc<Mutex<Vec<String>>>;
@@ -108,11 +108,8 @@ fn templates(section: &str) -> BTreeMap<&str, Option<String>> {
 
 fn expect(case: &str, lines: &str, hotplate: &Hotplate, data: &serde_json::Value, log: &Log) {
     let snapshot = hotplate.snapshot();
-    let standing = |wanted: fn(&Standing<'_>) -> bool| {
-        let entries = snapshot
-            .snapshot()
-            .entries()
-            .filter(|(_, _, standing)| wanted(standing));
+    let status = |wanted: fn(&EntryStatus<'_>) -> bool| {
+        let entries = snapshot.snapshot().entries().filter(|(_, _, status)| wanted(status));
         let mut names: Vec<String> = entries.map(|(_, each, _)| each.to_string()).collect();
         names.sort();
         names.join(" ")
@@ -123,11 +120,8 @@ fn expect(case: &str, lines: &str, hotplate: &Hotplate, data: &serde_json::Value
             compiled.sort();
             compiled.join(" ")
         }),
-        ("stale", standing(|standing| matches!(standing, Standing::Stale { .. }))),
-        (
-            "broken",
-            standing(|standing| matches!(standing, Standing::Broken { .. })),
-        ),
+        ("stale", status(|status| matches!(status, EntryStatus::Stale { .. }))),
+        ("broken", status(|status| matches!(status, EntryStatus::Broken { .. }))),
         (
             "says",
             hotplate

@@ -250,10 +250,10 @@ fn escalation_of_an_actor_that_stays_down() {
         (Escalation::Auto, false, true, 1),
         (Escalation::Degraded, false, true, 1),
         (Escalation::NotReady, false, false, 0),
-        (Escalation::Tell, false, true, 0),
+        (Escalation::EventOnly, false, true, 0),
         // No render by message is answered any more.
         (Escalation::Auto, true, false, 0),
-        (Escalation::Tell, true, false, 0),
+        (Escalation::EventOnly, true, false, 0),
     ] {
         let scene = scene(Strategy::OneForOne);
         let mut events = scene.hotplate.subscribe();

@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Path};
 use hotplate_actors::dialect::{Escape, TemplateId};
-use hotplate_actors::snapshot::{LateFault, Snapshot, Standing};
+use hotplate_actors::snapshot::{EntryStatus, LateFault, Snapshot};
 use hotplate_actors::{Hotplate, TemplateName, Version};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -34,7 +34,7 @@ pub(in crate::admin) struct TemplatesQuery {
     #[param(minimum = 1, maximum = 1_000_000)]
     limit: Option<usize>,
     /// Selects templates by status: `current`, `stale` or `broken`.
-    standing: Option<StatusAnswer>,
+    status: Option<StatusAnswer>,
     /// Selects templates whose name contains this text, in upper or lower case.
     search: Option<String>,
 }
@@ -60,7 +60,7 @@ fn list(hotplate: &Hotplate, query: &TemplatesQuery, limits: &AdminLimits) -> Te
         .filter(|(_, name, _)| query.after.as_deref().is_none_or(|after| name.as_str() > after))
         .filter(|(id, _, _)| {
             query
-                .standing
+                .status
                 .is_none_or(|wanted| wanted == StatusAnswer::of(hotplate, snapshot, *id))
         })
         .filter(|(_, name, _)| {
@@ -100,10 +100,10 @@ fn summary(
     id: TemplateId,
     content: bool,
 ) -> TemplateSummary {
-    let top = snapshot.standing(id).closure().map(|closure| closure.top());
+    let top = snapshot.status(id).closure().map(|closure| closure.top());
     TemplateSummary {
         name: name.to_string(),
-        standing: StatusAnswer::of(hotplate, snapshot, id),
+        status: StatusAnswer::of(hotplate, snapshot, id),
         since: since(hotplate, snapshot, id),
         digest: top.map(|member| member.digest.to_string()),
         bytes: top.map(|member| member.unit.text().len()),
@@ -140,16 +140,16 @@ pub(in crate::admin) async fn about(state: &AdminState, name: &str) -> Result<Te
     let id = snapshot
         .id(name.as_str())
         .ok_or_else(|| Problem::no_template(name.as_str()))?;
-    let standing = snapshot.standing(id);
-    if let Standing::Gone = standing {
+    let status = snapshot.status(id);
+    if let EntryStatus::Gone = status {
         return Err(Problem::no_template(name.as_str()));
     }
     let why = snapshot.why(id);
     let late = snapshot.late_fault(id);
-    let top = standing.closure().map(|closure| closure.top());
+    let top = status.closure().map(|closure| closure.top());
     let exists = |name: &TemplateName| {
         let id = snapshot.id(name.as_str());
-        id.is_some_and(|id| !matches!(snapshot.standing(id), Standing::Gone))
+        id.is_some_and(|id| !matches!(snapshot.status(id), EntryStatus::Gone))
     };
     let calls = top.map_or(&[][..], |member| member.unit.calls()).iter();
     let mut dependencies: Vec<Dependency> = calls
@@ -165,7 +165,7 @@ pub(in crate::admin) async fn about(state: &AdminState, name: &str) -> Result<Te
     Ok(TemplateAnswer {
         name: name.to_string(),
         version: pinned.version().number(),
-        standing: StatusAnswer::of(&state.hotplate, snapshot, id),
+        status: StatusAnswer::of(&state.hotplate, snapshot, id),
         since: since(&state.hotplate, snapshot, id),
         cause: why
             .as_ref()

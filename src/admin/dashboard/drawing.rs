@@ -48,7 +48,7 @@ struct NodeBox {
     label: String,
     name: String,
     href: String,
-    standing: &'static str,
+    status: &'static str,
     /// The status in words.
     words: &'static str,
     /// The distance from the selected template: `here`, `near` or `far`; `plain` if none is selected.
@@ -98,8 +98,8 @@ impl GraphDrawing {
                 label_y: y + HEIGHT / 2 + 4,
                 label: shortened(name),
                 href: format!("{}{rest}", href(name, "")),
-                standing: calls.nodes[*node].standing.as_str(),
-                words: words(calls.nodes[*node].standing),
+                status: calls.nodes[*node].status.as_str(),
+                words: words(calls.nodes[*node].status),
                 place: match at {
                     None => "plain",
                     Some(at) if at == *node => "here",
@@ -287,7 +287,7 @@ mod tests {
     fn calls(names: usize, edges: &[(usize, usize)]) -> CallGraph {
         let nodes = (0..names).map(|number| GraphNode {
             name: format!("n{number:03}"),
-            standing: StatusAnswer::Current,
+            status: StatusAnswer::Current,
         });
         let (mut callees, mut callers) = (vec![Vec::new(); names], vec![Vec::new(); names]);
         for (caller, callee) in edges {

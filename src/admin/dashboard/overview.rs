@@ -185,9 +185,9 @@ pub(super) struct MailboxView {
 }
 
 pub(super) fn mailboxes(health: &HealthAnswer) -> Vec<MailboxView> {
-    let mailboxes = health.doors.iter().map(|mailbox| MailboxView {
-        name: mailbox.door,
-        in_flight: mailbox.inside,
+    let mailboxes = health.mailboxes.iter().map(|mailbox| MailboxView {
+        name: mailbox.name,
+        in_flight: mailbox.in_flight,
         capacity: mailbox.capacity,
         rejected: mailbox.busy,
         timeouts: mailbox.timeouts,

@@ -107,7 +107,7 @@ pub(super) struct TemplateList {
 struct TemplateItem {
     name: String,
     href: String,
-    standing: &'static str,
+    status: &'static str,
     /// The status in words, unless it is current.
     words: Option<&'static str>,
     callers: usize,
@@ -118,10 +118,10 @@ struct TemplateItem {
 pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> TemplateList {
     let wanted = query.search.to_lowercase();
     let mut found: Vec<usize> = (0..calls.nodes.len())
-        .filter(|node| query.state.is_empty() || calls.nodes[*node].standing.as_str() == query.state)
+        .filter(|node| query.state.is_empty() || calls.nodes[*node].status.as_str() == query.state)
         .filter(|node| wanted.is_empty() || calls.nodes[*node].name.to_lowercase().contains(&wanted))
         .collect();
-    let urgency = |node: usize| match calls.nodes[node].standing {
+    let urgency = |node: usize| match calls.nodes[node].status {
         StatusAnswer::Missing => 0,
         StatusAnswer::Broken => 1,
         StatusAnswer::Stale => 2,
@@ -144,8 +144,8 @@ pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> Te
         let name = &calls.nodes[*node].name;
         TemplateItem {
             href: format!("{}{rest}", href(name, "")),
-            words: Some(words(calls.nodes[*node].standing)).filter(|words| *words != "current"),
-            standing: calls.nodes[*node].standing.as_str(),
+            words: Some(words(calls.nodes[*node].status)).filter(|words| *words != "current"),
+            status: calls.nodes[*node].status.as_str(),
             callers: calls.callers[*node].len(),
             selected: at == Some(name.as_str()),
             name: name.clone(),
@@ -222,7 +222,7 @@ pub(super) fn part(calls: &CallGraph, at: Option<&str>) -> (Subgraph, Option<Str
 #[derive(Debug, Serialize)]
 pub(super) struct TemplateDetail {
     name: String,
-    standing: &'static str,
+    status: &'static str,
     /// The status in words.
     words: &'static str,
     since: Option<u64>,
@@ -307,8 +307,8 @@ impl TemplateDetail {
         });
         let (findings, warnings) = (about.diagnostics.len(), about.warnings.len());
         Self {
-            standing: about.standing.as_str(),
-            words: words(about.standing),
+            status: about.status.as_str(),
+            words: words(about.status),
             since: about.since,
             cause: about
                 .cause

@@ -149,7 +149,7 @@ impl Compared {
 impl TemplateDiff {
     fn of(changed: ChangedTemplate) -> Self {
         let (lines, cut) = lines(&changed.unified.unwrap_or_default());
-        let status = |side: &Option<SideAnswer>| side.as_ref().map(|side| side.standing);
+        let status = |side: &Option<SideAnswer>| side.as_ref().map(|side| side.status);
         let (before, after) = (status(&changed.before), status(&changed.after));
         let change = before.zip(after).filter(|(before, after)| before != after);
         Self {

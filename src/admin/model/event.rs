@@ -43,11 +43,11 @@ pub(in crate::admin) struct ActorFailedEvent {
     /// The name of the actor.
     actor: &'static str,
     /// The message of its panic or error.
-    said: String,
+    message: String,
 }
 
 impl ActorFailedEvent {
     pub(in crate::admin) fn new(actor: &'static str, message: String) -> Self {
-        Self { actor, said: message }
+        Self { actor, message }
     }
 }

@@ -25,7 +25,7 @@ pub(in super::super) struct HealthAnswer {
     /// Each loader, in the order of precedence.
     pub(in super::super) loaders: Vec<LoaderHealth>,
     /// Each mailbox of the engine.
-    pub(in super::super) doors: Vec<MailboxAnswer>,
+    pub(in super::super) mailboxes: Vec<MailboxAnswer>,
     /// The number of templates whose circuit breaker is open.
     pub(in super::super) breakers_open: usize,
     /// These templates, sorted by name, the first hundred.
@@ -214,9 +214,9 @@ pub(in super::super) struct LoaderHealth {
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(in super::super) struct MailboxAnswer {
     /// The name of the mailbox: `reloads`, `renders` or `queries`.
-    pub(in super::super) door: &'static str,
+    pub(in super::super) name: &'static str,
     /// Messages in flight: messages that wait and messages that are being handled.
-    pub(in super::super) inside: usize,
+    pub(in super::super) in_flight: usize,
     /// The most messages in flight.
     pub(in super::super) capacity: usize,
     /// Messages that were rejected because the mailbox was full.
@@ -268,9 +268,9 @@ impl HealthAnswer {
             remarks: loader.status.remarks.iter().map(Finding::of).collect(),
         });
         // These fields keep the names that they have in version 1 of the API.
-        let doors = health.mailboxes.into_iter().map(|mailbox| MailboxAnswer {
-            door: mailbox.mailbox,
-            inside: mailbox.in_flight,
+        let mailboxes = health.mailboxes.into_iter().map(|mailbox| MailboxAnswer {
+            name: mailbox.mailbox,
+            in_flight: mailbox.in_flight,
             capacity: mailbox.capacity,
             busy: mailbox.busy,
             timeouts: mailbox.timeouts,
@@ -302,7 +302,7 @@ impl HealthAnswer {
                 failures: audit.failures,
                 error: audit.error,
             }),
-            doors: doors.collect(),
+            mailboxes: mailboxes.collect(),
             breakers_open: breakers.len(),
             breakers: breakers.iter().take(NAMES_MAX).map(BreakerAnswer::of).collect(),
             listeners: listeners.map(ListenerHealth::of).collect(),

@@ -212,7 +212,7 @@ pub(in super::super) struct ChangedTemplate {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct SideAnswer {
     /// The status of the template.
-    pub(in super::super) standing: StatusAnswer,
+    pub(in super::super) status: StatusAnswer,
     /// BLAKE3 of its text, the first 16 hexadecimal digits.
     pub(in super::super) digest: Option<String>,
 }
@@ -367,7 +367,7 @@ impl ChangedTemplate {
     /// Describes a difference, with the lines that differ if `text` is set.
     pub(in super::super) fn of(difference: &Difference, text: bool) -> Self {
         let side = |served: &hotplate_actors::snapshot::ServedTemplate| SideAnswer {
-            standing: served.status.into(),
+            status: served.status.into(),
             digest: served.digest.map(|digest| digest.to_string()),
         };
         let Difference { name, before, after } = difference;

@@ -158,7 +158,7 @@ pub(super) fn diff(diff: &Value, colours: bool) -> String {
 /// Returns a difference in one line, with the status of the template if that changes.
 fn difference(template: &Value) -> String {
     let (name, change) = (word(&template["name"]), word(&template["change"]));
-    let [before, after] = ["before", "after"].map(|side| word(&template[side]["standing"]));
+    let [before, after] = ["before", "after"].map(|side| word(&template[side]["status"]));
     match before.is_empty() || after.is_empty() || before == after {
         true => format!("{change} {name}"),
         false => format!("{change} {name} ({before} → {after})"),

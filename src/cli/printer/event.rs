@@ -6,7 +6,7 @@
 use hotplate::config::{Change, Changes, Finding};
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
-use hotplate::snapshot::Standing;
+use hotplate::snapshot::EntryStatus;
 use hotplate::supervision::{GivenUp, Restarted};
 use hotplate::{
     Cause, Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateKey,
@@ -40,7 +40,7 @@ pub(super) enum ServerEvent<'e> {
     ActorFailed {
         actor: &'e str,
         number: u16,
-        said: &'e str,
+        message: &'e str,
         /// The failure in a sentence.
         #[serde(skip)]
         sentence: String,
@@ -132,7 +132,7 @@ impl<'e> ServerEvent<'e> {
             Event::ActorFailed(fault) => Self::ActorFailed {
                 actor: fault.actor,
                 number: fault.number,
-                said: &fault.message,
+                message: &fault.message,
                 sentence: fault.to_string(),
             },
             Event::ActorRestarted(restarted) => Self::ActorRestarted(restarted),
@@ -209,12 +209,12 @@ impl VersionEvent {
     pub(super) fn of_everything(site: &Site, hotplate: &Hotplate, microseconds: u64) -> Self {
         let pinned = hotplate.snapshot();
         let (mut current, mut stale, mut broken) = (Vec::new(), Vec::new(), Vec::new());
-        for (_, name, standing) in pinned.snapshot().entries() {
-            let list = match standing {
-                Standing::Current(_) => &mut current,
-                Standing::Stale { .. } => &mut stale,
-                Standing::Broken => &mut broken,
-                Standing::Gone => continue,
+        for (_, name, status) in pinned.snapshot().entries() {
+            let list = match status {
+                EntryStatus::Current(_) => &mut current,
+                EntryStatus::Stale { .. } => &mut stale,
+                EntryStatus::Broken => &mut broken,
+                EntryStatus::Gone => continue,
             };
             list.push(name.clone());
         }
@@ -274,17 +274,13 @@ mod tests {
     #[test]
     fn events_have_the_documented_keys() {
         let actor = "graph";
-        let (number, restarts, said) = (0, 2, "why".to_owned());
+        let (number, restarts, message) = (0, 2, "why".to_owned());
         let restarted = Restarted {
             actor,
             number,
             restarts,
         };
-        let given_up = GivenUp {
-            actor,
-            number,
-            message: said,
-        };
+        let given_up = GivenUp { actor, number, message };
         for (event, expected) in [
             (
                 ServerEvent::Listening {
@@ -316,10 +312,10 @@ mod tests {
                 ServerEvent::ActorFailed {
                     actor,
                     number,
-                    said: "why",
+                    message: "why",
                     sentence: "the graph failed: why".to_owned(),
                 },
-                json!({ "event": "actor-failed", "actor": "graph", "number": 0, "said": "why" }),
+                json!({ "event": "actor-failed", "actor": "graph", "number": 0, "message": "why" }),
             ),
             (
                 ServerEvent::ActorRestarted(&restarted),
@@ -327,7 +323,7 @@ mod tests {
             ),
             (
                 ServerEvent::GaveUp(&given_up),
-                json!({ "event": "gave-up", "actor": "graph", "number": 0, "said": "why" }),
+                json!({ "event": "gave-up", "actor": "graph", "number": 0, "message": "why" }),
             ),
             (
                 ServerEvent::NotReloaded {

@@ -5,7 +5,7 @@ use std::io;
 
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
-use hotplate::snapshot::Standing;
+use hotplate::snapshot::EntryStatus;
 use hotplate::supervision::GivenUp;
 use hotplate::{NameSample, TemplateName, Version};
 
@@ -78,8 +78,8 @@ impl Sentences {
             } => self.fallback(template, *version, (*since, serving), diagnostics),
             ServerEvent::Fixed { template, version } => self.fixed(template, *version),
             ServerEvent::ActorFailed { sentence, .. } => self.terminal.error(sentence),
-            ServerEvent::GaveUp(GivenUp { actor, message: said, .. }) => self.terminal.error(&format!(
-                "the {actor} has reached its restart limit and stays down ({said}): pages are still served, and edits are not \
+            ServerEvent::GaveUp(GivenUp { actor, message, .. }) => self.terminal.error(&format!(
+                "the {actor} has reached its restart limit and stays down ({message}): pages are still served, and edits are not \
                  taken until it is reset"
             )),
             ServerEvent::Lagged { missed, version } => {
@@ -270,7 +270,7 @@ fn answers(site: &Site, version: &VersionEvent) -> BTreeMap<Answer<'static>, Vec
     for name in names.into_iter().filter(|name| site.is_entry(name)) {
         let is_current = snapshot
             .id(name.as_str())
-            .is_some_and(|id| matches!(snapshot.standing(id), Standing::Current(_)));
+            .is_some_and(|id| matches!(snapshot.status(id), EntryStatus::Current(_)));
         if is_current {
             continue;
         }

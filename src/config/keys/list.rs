@@ -400,8 +400,8 @@ fn policy() -> Vec<Key> {
             "Upper bound of the pause before the first restart. It doubles with each further restart."),
         key("backoff_max_ms", milliseconds(0, TIME_MAX_MS), "Upper bound of every pause."),
         key("calm_ms", milliseconds(0, TIME_MAX_MS), "Time that the actor must run until earlier failures are forgotten."),
-        key("escalation", Kind::Choice(&["auto", "not-ready", "degraded", "tell"]),
+        key("escalation", Kind::Choice(&["auto", "not-ready", "degraded", "event-only"]),
             "Effect of reaching the restart limit, until `reset`: the engine is not ready, or it is degraded, or there is only an event \
-             (tell). `auto` is not-ready."),
+             (event-only). `auto` is not-ready."),
     ]
 }

@@ -13,7 +13,7 @@ use super::labels::Sources;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct FaultReport {
     /// `stale`, `broken` (a stand-in is served) or `failed` (nothing is served).
-    standing: &'static str,
+    status: &'static str,
     /// The version that is still served.
     since: Option<u64>,
     faults: Vec<FaultItem>,
@@ -60,7 +60,7 @@ impl FaultReport {
     /// Builds the report of diagnostics: equal ones once, by their place in each text, and at most `max`. Of one text at most `kept` errors
     /// are known.
     pub(super) fn new(
-        standing: &'static str,
+        status: &'static str,
         since: Option<u64>,
         diagnostics: &[Diagnostic],
         max: usize,
@@ -87,7 +87,7 @@ impl FaultReport {
             .take(max)
             .map(|diagnostic| FaultItem::new(diagnostic, sources, editor));
         Self {
-            standing,
+            status,
             since,
             faults: faults.collect(),
             more: unique.len().saturating_sub(max),
@@ -96,7 +96,7 @@ impl FaultReport {
     }
 
     /// Builds the report of a failure that is not an error in a template.
-    pub(super) fn of_message(standing: &'static str, message: &str) -> Self {
+    pub(super) fn of_message(status: &'static str, message: &str) -> Self {
         let fault = FaultItem {
             severity: Severity::Error,
             code: "not-rendered",
@@ -107,7 +107,7 @@ impl FaultReport {
             chain: Vec::new(),
         };
         Self {
-            standing,
+            status,
             since: None,
             faults: vec![fault],
             more: 0,

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use actix_web::web::Bytes;
-use hotplate_actors::snapshot::{Snapshot, Standing};
+use hotplate_actors::snapshot::{EntryStatus, Snapshot};
 use hotplate_actors::{Diagnostic, Event, Hotplate, Serving, Subscription, TemplateName, Version};
 use serde::Serialize;
 use tokio::sync::watch;
@@ -115,14 +115,9 @@ impl Hub {
         self.wake(serial);
     }
 
-    pub(super) fn findings(
-        &self,
-        standing: &'static str,
-        since: Option<u64>,
-        diagnostics: &[Diagnostic],
-    ) -> FaultReport {
+    pub(super) fn findings(&self, status: &'static str, since: Option<u64>, diagnostics: &[Diagnostic]) -> FaultReport {
         FaultReport::new(
-            standing,
+            status,
             since,
             diagnostics,
             self.faults_max,
@@ -216,17 +211,17 @@ impl Hub {
     fn record_failure(&self, entry: &TemplateName, version: Version, snapshot: &Snapshot) {
         let mut followed = self.followed();
         let serial = followed.next();
-        let current = snapshot.id(entry.as_str()).map(|id| snapshot.standing(id));
+        let current = snapshot.id(entry.as_str()).map(|id| snapshot.status(id));
         let Some(followed_entry) = followed.entries.get_mut(entry) else {
             return;
         };
         let event = match current {
-            Some(Standing::Current(_)) if snapshot.version() == version && followed_entry.failed_in.is_none() => {
+            Some(EntryStatus::Current(_)) if snapshot.version() == version && followed_entry.failed_in.is_none() => {
                 followed_entry.failed_in = Some(version);
                 self.event(entry, Some(version), snapshot)
             }
             // The last good version failed as well, so an older one is served from now on.
-            Some(Standing::Stale { .. }) => self.event(entry, None, snapshot),
+            Some(EntryStatus::Stale { .. }) => self.event(entry, None, snapshot),
             _ => return,
         };
         if event == followed_entry.event {
@@ -240,16 +235,16 @@ impl Hub {
     /// Builds the event with the state of an entry.
     fn event(&self, entry: &TemplateName, failed_in: Option<Version>, snapshot: &Snapshot) -> Bytes {
         let id = snapshot.id(entry.as_str());
-        let standing = id.map(|id| snapshot.standing(id));
-        let faults: Vec<Diagnostic> = match standing {
-            Some(Standing::Stale { .. } | Standing::Broken) => {
+        let status = id.map(|id| snapshot.status(id));
+        let faults: Vec<Diagnostic> = match status {
+            Some(EntryStatus::Stale { .. } | EntryStatus::Broken) => {
                 let whys = id.map(|id| snapshot.whys(id, TEXTS_MAX)).unwrap_or_default();
                 whys.iter().flat_map(|why| why.diagnostics.iter().cloned()).collect()
             }
             _ => Vec::new(),
         };
-        let findings = match standing {
-            Some(Standing::Stale { .. }) => {
+        let findings = match status {
+            Some(EntryStatus::Stale { .. }) => {
                 let (stands, since) = match id.and_then(|id| snapshot.serving(id)) {
                     Some(Serving::LastGood(since)) => ("stale", Some(since.number())),
                     Some(Serving::Failure) => ("failed", None),
@@ -257,8 +252,8 @@ impl Hub {
                 };
                 Some(self.findings(stands, since, &faults))
             }
-            Some(Standing::Broken) => Some(self.findings("broken", None, &faults)),
-            Some(Standing::Current(_) | Standing::Gone) | None => None,
+            Some(EntryStatus::Broken) => Some(self.findings("broken", None, &faults)),
+            Some(EntryStatus::Current(_) | EntryStatus::Gone) | None => None,
         };
         event(
             "page",

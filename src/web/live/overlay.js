@@ -123,9 +123,9 @@ const overlay = (() => {
   // The first fault in a sentence.
   const sentence = ({ faults: [fault] }) => fault.message + (fault.place ? ` (${position(fault.place)})` : "");
 
-  const serving = ({ standing, since }, entry) => {
-    if (standing === "stale") return ["Still serving ", make("b", {}, `version ${since}`), ` of ${entry}.`];
-    if (standing === "broken") return [`There is no good version of ${entry} yet: a stand-in page is served.`];
+  const serving = ({ status, since }, entry) => {
+    if (status === "stale") return ["Still serving ", make("b", {}, `version ${since}`), ` of ${entry}.`];
+    if (status === "broken") return [`There is no good version of ${entry} yet: a stand-in page is served.`];
     return [`${entry} cannot be shown.`];
   };
 

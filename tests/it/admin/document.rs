@@ -59,7 +59,7 @@ fn answers_conform_to_the_document() {
     ask(
         "get",
         &v1("templates"),
-        &v1("templates?content=true&standing=stale"),
+        &v1("templates?content=true&status=stale"),
         "",
         200,
     );

@@ -114,7 +114,7 @@ fn values(document: &Value, name: &str, schema: &Value) -> Vec<Value> {
         "id" => json!("0123456789abcdef"),
         "data" => json!("{}"),
         "edits" => json!({"index.html": "new", "part/foot.html": null}),
-        "standing" => json!("current"),
+        "status" => json!("current"),
         "Idempotency-Key" => json!("key-1"),
         "Last-Event-ID" => json!("1-1"),
         "If-Match" => json!("*"),

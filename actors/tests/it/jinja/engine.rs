@@ -53,7 +53,7 @@ impl Site {
     fn closures(&self, pages: &[&str]) -> Vec<Option<Digest>> {
         let pinned = self.hotplate.snapshot();
         let snapshot = pinned.snapshot();
-        let closure = |page: &&str| snapshot.standing(snapshot.id(page)?).closure();
+        let closure = |page: &&str| snapshot.status(snapshot.id(page)?).closure();
         pages.iter().map(|page| Some(closure(page)?.digest())).collect()
     }
 

@@ -150,7 +150,7 @@ fn an_edit_reaches_those_who_compute_its_name() {
         let pinned = site.hotplate.snapshot();
         let snapshot = pinned.snapshot();
         let id = snapshot.id(page).expect("is known");
-        snapshot.standing(id).closure().expect("is served").digest()
+        snapshot.status(id).closure().expect("is served").digest()
     };
     let (page, other) = (digest("page.html.j2"), digest("other.html.j2"));
     assert_eq!(site.render("page.html.j2", &data), "page b");
