@@ -187,7 +187,7 @@ mod tests {
             "{% set loop = 1 %}",
             "{% extends 'a' %}{% extends 'b' %}",
             "{{ endif }}",
-            "{% include a %}",
+            "{% include '../a' %}",
             "{# a",
             "{{ 'a",
             "{{ ! }}",
