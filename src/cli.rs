@@ -342,7 +342,7 @@ fn start_quietly(site: &Site, builder: Builder) -> Result<Hotplate, Failure> {
             error => format!("`{directory}`: {error}"),
         };
         match error {
-            StartError::Required { .. } => Failure::Invalid(message),
+            StartError::Required { .. } | StartError::Refused(_) => Failure::Invalid(message),
             StartError::Thread(_) | StartError::Watch(_) | StartError::TooSlow(_) | StartError::Failed(_) => {
                 Failure::Failed(message)
             }

@@ -1,6 +1,6 @@
 //! The audit log: who changed what is served, when and why, one JSON object on each line.
 //!
-//! **What.** A record for each publication, refusal, roll-back, hold and resume, and for each start from a stored version: the cause, the
+//! **What.** A record for each publication, refusal, rollback, hold and resume, and for each start from a stored version: the cause, the
 //! versions, the digest of what is served, counts and some names of templates, and, if asked for, the commit of the work tree.
 //!
 //! **Chain.** Each line has a sequence number, the hash of the line before and its own, which is the BLAKE3 digest of its canonical form: keys

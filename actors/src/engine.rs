@@ -88,7 +88,7 @@ pub(crate) struct StartPlan {
     /// The audit log.
     pub(crate) audit: Option<AuditOptions>,
     /// The templates without which the engine does not start.
-    pub(crate) required: Vec<TemplateName>,
+    pub(crate) required_at_start: Vec<TemplateName>,
 }
 
 /// Errors of starting an engine.
@@ -145,14 +145,23 @@ pub enum StartError {
         /// The first fault.
         reason: Box<str>,
     },
-    /// The name of a required template is invalid.
-    #[error("the required template `{name}` cannot exist: {error}")]
-    RequiredName {
+    /// A template that is required, or has a sample or a schema, cannot exist.
+    #[error("no template can have the name `{name}`: {error}")]
+    Name {
         /// Name as it was given.
         name: String,
         /// The rule that it breaks.
         #[source]
         error: NameError,
+    },
+    /// A sample of a context cannot be written as JSON.
+    #[error("the sample of `{name}` cannot be written as JSON: {error}")]
+    Sample {
+        /// Name of the entry.
+        name: String,
+        /// The reason.
+        #[source]
+        error: serde_json::Error,
     },
     /// The store cannot be used.
     #[error(transparent)]

@@ -311,7 +311,7 @@ impl Hotplate {
         self.commands().roll_back(to).await
     }
 
-    /// Ends all roll-backs: applies everything that waits.
+    /// Ends all rollbacks: applies everything that waits.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
@@ -329,7 +329,7 @@ impl Hotplate {
         Commands::new(&self.0)
     }
 
-    /// Returns the versions that can be rolled back to, and the templates whose newest text waits since a roll-back.
+    /// Returns the versions that can be rolled back to, and the templates whose newest text waits since a rollback.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no answer.

@@ -220,7 +220,12 @@ impl<G: TextGraph + Clone> Registry<G> {
         let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
         let report = Arc::new(report.caused_by(cause));
         let next = accepted.next(registry.with(state), graph);
-        let next = self.noted(next, AuditAction::Restore, version, Some(&report));
+        let next = self.noted(
+            next,
+            AuditAction::Restore,
+            registry.state.snapshot().version(),
+            Some(&report),
+        );
         self.swap(next, &report, &effects, Instant::now(), false)?;
         Ok(BatchOutcome::Published(report))
     }

@@ -55,7 +55,11 @@ struct CheckFindings {
 impl Check {
     pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
         let site = self.directory.open(setup)?;
-        self.options.check(&site, setup.config().apply(site.builder()))
+        let config = setup.config();
+        let builder = config
+            .apply(site.builder())
+            .required(&config.templates.required_at_start);
+        self.options.check(&site, builder)
     }
 }
 

@@ -12,7 +12,7 @@ pub const PIN_KEY_BYTES_MIN: usize = 32;
 /// Pins the pages of a flow, such as a form of several steps, to the version in which a visitor began it. So a visitor never sees a version
 /// go backwards or a form change under their hands, whatever is published meanwhile.
 ///
-/// The version is in a cookie that is signed (a keyed BLAKE3 hash over the engine, the version and its name), so a visitor can neither
+/// The version is in a cookie that is signed (a keyed BLAKE3 hash over the start of the engine and the version), so a visitor can neither
 /// choose a version nor reuse the cookie of another engine. A version stays available while it is in the history (the limit
 /// `history_versions`); after that, and in another process, the visitor continues with the version that is served.
 ///

@@ -17,7 +17,7 @@ pub(crate) enum AuditAction {
     RollBack,
     /// An operator resumed what waits.
     Resume,
-    /// A batch changed what waits because of a roll-back, and nothing that is served.
+    /// A batch changed what waits because of a rollback, and nothing that is served.
     Hold,
     /// A batch or a command was refused, and nothing has changed.
     Refuse,
@@ -29,7 +29,7 @@ impl AuditAction {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Publish => "publish",
-            Self::RollBack => "roll-back",
+            Self::RollBack => "rollback",
             Self::Resume => "resume",
             Self::Hold => "hold",
             Self::Refuse => "refuse",
@@ -53,7 +53,7 @@ pub(crate) struct AuditRecord {
     pub(crate) version: Version,
     /// The digest of what is served now.
     pub(crate) digest: Digest,
-    /// The number of templates that wait because of a roll-back.
+    /// The number of templates that wait because of a rollback.
     pub(crate) waiting: usize,
     /// The differences, if another version is served.
     pub(crate) report: Option<Arc<Report>>,

@@ -162,7 +162,11 @@ impl ControlState {
             watchers.push(watcher);
             loader_workers.push(worker);
         }
-        let is_restored = is_restored && plan.required.iter().all(|name| is_served(&served.load(), name));
+        let is_restored = is_restored
+            && plan
+                .required_at_start
+                .iter()
+                .all(|name| is_served(&served.load(), name));
         match &store {
             // The stored version is served at once, and what the loaders say becomes the next one.
             Some((
@@ -176,7 +180,7 @@ impl ControlState {
             }
             _ => first_syncs(&watchers).await?,
         }
-        check_required(&plan.required, &served.load())?;
+        check_required(&plan.required_at_start, &served.load())?;
         plan.stand_in
             .check(&served.load())
             .map_err(|(name, reason)| StartError::Fallback {

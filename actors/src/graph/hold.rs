@@ -295,7 +295,7 @@ mod tests {
         world.edit(&[("b", "b 3")], &[]);
         back(&mut world, 1);
         assert_eq!(waiting(&world), ["changed a since 4", "changed b since 4"]);
-        // Version 2 has the newest `a`, so only `b` still waits, and it has waited since the first roll-back.
+        // Version 2 has the newest `a`, so only `b` still waits, and it has waited since the first rollback.
         back(&mut world, 2);
         assert_eq!(waiting(&world), ["changed b since 4"]);
         back(&mut world, 3);

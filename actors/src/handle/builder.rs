@@ -57,7 +57,9 @@ pub struct Builder {
     /// The first filter, test, function or global that no template could use, with the reason.
     #[cfg(feature = "jinja")]
     extension_fault: Option<(String, String)>,
-    required: Vec<String>,
+    required_at_start: Vec<String>,
+    /// The first thing that cannot be used of what the contract was given.
+    invalid: Option<StartError>,
 }
 
 impl Builder {
@@ -91,7 +93,8 @@ impl Builder {
             audit: None,
             #[cfg(feature = "jinja")]
             extension_fault: None,
-            required: Vec::new(),
+            required_at_start: Vec::new(),
+            invalid: None,
         }
     }
 
@@ -255,7 +258,7 @@ impl Builder {
     }
 
     /// Adds a sample of the context of an entry, with which [previews](Hotplate::preview) and contracts render it. A later sample replaces an
-    /// earlier one. A name that is not valid for a template has no effect, and neither has data that does not serialize to JSON.
+    /// earlier one. The start fails if the name is not valid for a template, or if the data does not serialize to JSON.
     ///
     /// ```
     /// use hotplate_actors::Hotplate;
@@ -263,8 +266,14 @@ impl Builder {
     /// let builder = Hotplate::builder().sample("hello.html", &serde_json::json!({ "name": "World" }));
     /// ```
     pub fn sample<T: Serialize + ?Sized>(mut self, entry: &str, sample: &T) -> Self {
-        if let (Ok(entry), Ok(sample)) = (TemplateName::new(entry), serde_json::to_value(sample)) {
-            self.samples.register(entry, sample);
+        if let Some(entry) = self.entry(entry) {
+            match serde_json::to_value(sample) {
+                Ok(sample) => self.samples.register(entry, sample),
+                Err(error) => {
+                    let name = entry.to_string();
+                    self.invalid.get_or_insert(StartError::Sample { name, error });
+                }
+            }
         }
         self
     }
@@ -276,13 +285,26 @@ impl Builder {
     }
 
     /// Adds templates that have to exist. If one of them does not, a batch is refused, also the first one, unless the
-    /// [policy](Builder::contract_policy) is to warn. A name that is not valid for a template has no effect.
+    /// [policy](Builder::contract_policy) is to warn. The start fails if a name is not valid for a template.
     pub fn required<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        let names = names
-            .into_iter()
-            .filter_map(|name| TemplateName::new(name.as_ref()).ok());
-        names.for_each(|name| self.contract.require(name));
+        for name in names {
+            if let Some(name) = self.entry(name.as_ref()) {
+                self.contract.require(name);
+            }
+        }
         self
+    }
+
+    /// Returns the name of an entry of the contract, and remembers the first one that is not valid.
+    fn entry(&mut self, name: &str) -> Option<TemplateName> {
+        match TemplateName::new(name) {
+            Ok(entry) => Some(entry),
+            Err(error) => {
+                let name = name.to_owned();
+                self.invalid.get_or_insert(StartError::Name { name, error });
+                None
+            }
+        }
     }
 
     /// Sets the JSON Schema of the context of an entry. The entry, and the templates that it calls, may read only what the schema has: an edit
@@ -298,7 +320,7 @@ impl Builder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn schema(mut self, entry: &str, schema: serde_json::Value) -> Self {
-        if let Ok(entry) = TemplateName::new(entry) {
+        if let Some(entry) = self.entry(entry) {
             self.contract.schema(entry, schema);
         }
         self
@@ -463,7 +485,7 @@ impl Builder {
     /// # Ok::<(), hotplate_actors::NameError>(())
     /// ```
     pub fn required_at_start<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.required.extend(names.into_iter().map(Into::into));
+        self.required_at_start.extend(names.into_iter().map(Into::into));
         self
     }
 
@@ -526,13 +548,13 @@ impl Builder {
         });
         let template = template.transpose()?;
         let optional = optional.unwrap_or_default();
-        let required = self.required.iter().map(|name| {
-            TemplateName::new(name).map_err(|error| StartError::RequiredName {
+        let required = self.required_at_start.iter().map(|name| {
+            TemplateName::new(name).map_err(|error| StartError::Name {
                 name: name.clone(),
                 error,
             })
         });
-        let required = required.collect::<Result<Vec<_>, _>>()?;
+        let required_at_start = required.collect::<Result<Vec<_>, _>>()?;
         let mut formatters = self.formatters;
         #[cfg(feature = "jinja")]
         jinja::add_stubs(&mut dialects.extensions, &self.stubs, &formatters);
@@ -558,7 +580,7 @@ impl Builder {
             wording: self.wording,
             store: self.store,
             audit: self.audit,
-            required,
+            required_at_start,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

@@ -1,4 +1,4 @@
-//! What a roll-back holds: the texts that wait, and why.
+//! What a rollback holds: the texts that wait, and why.
 
 use serde::Serialize;
 
@@ -8,10 +8,10 @@ use crate::protocol::report::NameSample;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// The roll-back that holds a template.
+/// The rollback that holds a template.
 #[derive(Debug, Clone)]
 pub struct HoldOrigin {
-    /// The version that the roll-back made.
+    /// The version that the rollback made.
     pub(crate) version: Version,
     /// Who rolled back, and why.
     pub(crate) cause: Cause,
@@ -56,7 +56,7 @@ pub struct WaitingTemplate {
     pub waiting: Option<Digest>,
     /// The errors of the text that waits, if it does not compile.
     pub diagnostics: Vec<Diagnostic>,
-    /// The version that the roll-back made. The text waits since then.
+    /// The version that the rollback made. The text waits since then.
     pub since: Version,
     /// Who rolled back, and why.
     pub cause: Cause,

@@ -227,7 +227,7 @@ pub struct RollBack {
     pub command: CommandOptions,
 }
 
-/// End all roll-backs: apply everything that waits.
+/// End all rollbacks: apply everything that waits.
 #[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "Result<RolledBack, Unavailable>")]
 pub struct Resume {

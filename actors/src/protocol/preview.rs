@@ -35,8 +35,8 @@ impl PreviewRequest {
 /// The effect of a preview. Every list is sorted by name.
 #[derive(Debug, Clone, Serialize)]
 pub struct PreviewReport {
-    /// The version that was served when the preview was made. The preview is compared with the newest accepted texts, which wait if this
-    /// version is held.
+    /// The version that was served when the preview was made, with which it is compared. A text that waits since a rollback waits in the
+    /// preview too.
     pub version: Version,
     /// The digest of everything that would be served.
     pub digest: Digest,

@@ -227,7 +227,7 @@ impl RegistryState {
         replaced.fold(0, u64::saturating_add)
     }
 
-    /// Remembers `before` as the last good version of each of these templates whose text changed. Nothing is remembered by a roll-back: the
+    /// Remembers `before` as the last good version of each of these templates whose text changed. Nothing is remembered by a rollback: the
     /// operator rolled back because the version that is left is worse than the chosen one.
     fn remember(
         &mut self,

@@ -63,7 +63,7 @@ struct Body {
     held: Vec<Held>,
 }
 
-/// A held template: the text in its place, if there is one, and the roll-back.
+/// A held template: the text in its place, if there is one, and the rollback.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Held {

@@ -29,7 +29,7 @@ pub(crate) struct StoredHold {
     pub(crate) name: TemplateName,
     /// The text that is in effect; `None` if the template does not exist meanwhile.
     pub(crate) served: Option<StoredBody>,
-    /// The version that the roll-back made.
+    /// The version that the rollback made.
     pub(crate) since: Version,
     pub(crate) cause: Cause,
 }

@@ -282,7 +282,7 @@ fn a_burst_of_versions_keeps_the_last_good_closure() {
         former(&world, "page-0"),
         [page(second, " page part 2"), page(first, " page part 1")]
     );
-    // After a roll-back, nothing newer than the chosen version answers, also not in later versions.
+    // After a rollback, nothing newer than the chosen version answers, also not in later versions.
     let kept = kept(&world.state);
     let mut held = world.clone();
     held.roll_back(kept[0]).expect("is kept");

@@ -55,7 +55,7 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<A
 /// Serves an earlier version again
 ///
 /// It gets a new number. What was rolled back waits, template by template, until its source has another text or until `resume`; all other
-/// templates go forward. A restart forgets what waits, and the process then serves the content of its sources.
+/// templates go forward. Without a store a restart forgets what waits, and the process then serves the content of its sources.
 #[utoipa::path(post, path = "/admin/v1/rollback", tag = "commands", security(("token" = [])), request_body = RollBackRequest,
     params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$"), ("If-Match" = Option<String>, Header, description = "The `ETag` of `/admin/v1/version`: the command is carried out only if this version is served", pattern = "^(\\*|\"[0-9]+\")$")),
     responses(

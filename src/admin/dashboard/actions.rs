@@ -45,7 +45,7 @@ pub(super) fn result(key: &str) -> Option<&'static str> {
         "held" => "Reloaded: nothing differs but what waits since the rollback.",
         "refused" => "The reload was rejected. The previous version is still served.",
         "back" => {
-            "An earlier version is served. What was rolled back waits until its source changes, until you serve it, or until the process restarts."
+            "An earlier version is served. What was rolled back waits until its source changes or until you serve it; without a store a restart forgets that."
         }
         "resumed" => "Everything that waited is served.",
         "reset" => "Restarted.",

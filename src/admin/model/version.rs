@@ -16,8 +16,8 @@ use super::{CauseAnswer, FINDINGS_MAX, Finding, NameSample, StatusAnswer};
 /// The time for the search for the shortest difference between two texts. After that a longer one is answered.
 const DIFF_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The notice in an answer to a rollback: versions are in memory, and a restart forgets the hold.
-const HOLD_NOTICE: &str = "what was rolled back waits until its source has another text, until `resume`, or until the process ends: a new process serves what its sources have, so undo the edit there too";
+/// The notice in an answer to a rollback. Without a store a restart forgets what waits.
+const HOLD_NOTICE: &str = "what was rolled back waits until its source has another text, or until `resume`; without a store a restart forgets that and serves what the sources have, so undo the edit there too";
 
 /// The version that is served.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -52,7 +52,7 @@ pub(super) fn findings(report: &Value) -> Vec<Finding> {
 pub(super) fn text(report: &Value) -> String {
     let version = &report["version"];
     if report["unchanged"] == true {
-        return format!("nothing would change: version {version} has the same texts");
+        return format!("nothing would change in version {version}");
     }
     let mut text = String::new();
     for (key, words) in [

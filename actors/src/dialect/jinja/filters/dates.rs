@@ -2,6 +2,8 @@
 //!
 //! Time zones come from the data that is compiled in, never from files of the system: a render does no I/O, and prints the same everywhere.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use jiff::civil::{DateTime, Time};
@@ -138,7 +140,29 @@ fn chosen<'r>(
     }
 }
 
+/// The number of zones that a thread remembers.
+const KNOWN_ZONES_MAX: usize = 16;
+
+thread_local! {
+    /// The zones that this thread has looked up last. The database has a lock that all threads would share.
+    static KNOWN_ZONES: RefCell<VecDeque<(Box<str>, TimeZone)>> = const { RefCell::new(VecDeque::new()) };
+}
+
 fn zone_named(name: &str) -> Outcome<TimeZone> {
+    let is_named = |(known, _): &&(Box<str>, TimeZone)| **known == *name;
+    let known = KNOWN_ZONES.with_borrow(|zones| zones.iter().find(is_named).map(|(_, zone)| zone.clone()));
+    if let Some(zone) = known {
+        return Ok(zone);
+    }
+    let zone = find_zone(name)?;
+    KNOWN_ZONES.with_borrow_mut(|zones| {
+        zones.truncate(KNOWN_ZONES_MAX - 1);
+        zones.push_front((name.into(), zone.clone()));
+    });
+    Ok(zone)
+}
+
+fn find_zone(name: &str) -> Outcome<TimeZone> {
     ZONES.get(name).map_err(|_| {
         let failure = Failure::invalid(format!("there is no time zone `{}`", name.escape_debug()));
         let known: Vec<String> = ZONES.available().map(|zone| zone.to_string()).collect();
