@@ -87,4 +87,10 @@ fn a_required_template_that_is_broken_refuses_the_start() {
     let refused = run(&["serve", text(&site), "--bind", "127.0.0.1:0", "--set", required]);
     assert_eq!(refused.code, 1);
     assert!(refused.stderr.contains("index.html"), "{}", refused.stderr);
+    // `check` finds a required template that does not exist, before the start would.
+    let absent = "templates.required_at_start=nowhere.html";
+    let found = run(&["check", text(&site), "--set", absent]);
+    assert_eq!(found.code, 1);
+    let message = "the required template `nowhere.html` does not exist";
+    assert!(found.stdout.contains(message), "{}", found.stdout);
 }

@@ -516,6 +516,9 @@ impl Builder {
         if self.loaders.is_empty() {
             return Err(StartError::NoLoader);
         }
+        if let Some(invalid) = self.invalid {
+            return Err(invalid);
+        }
         self.limits.check().map_err(StartError::Limits)?;
         self.policies.check().map_err(|(actor, error)| {
             let actor = actor.name();

@@ -371,3 +371,22 @@ async fn without_time_a_contract_is_not_checked() {
     assert_eq!((outcome, served[0].as_str()), (ReloadOutcome::Published, "X"));
     assert_eq!(hotplate.warnings()[0].code, "contract-not-checked");
 }
+
+#[test]
+fn a_name_that_cannot_exist_refuses_the_start() {
+    let cases: [(fn(Builder) -> Builder, &str); 4] = [
+        (|builder| builder.required(["/a.html"]), "the name `/a.html`"),
+        (
+            |builder| builder.required_at_start(["../a.html"]),
+            "the name `../a.html`",
+        ),
+        (|builder| builder.schema("a//b.html", json!({})), "the name `a//b.html`"),
+        (|builder| builder.sample("", &1), "the name ``"),
+    ];
+    for (set, message) in cases {
+        let loader = MemoryLoader::of([("a.html", "a")]).expect("a name");
+        let refused = set(Hotplate::builder().loader(loader).watch(false)).start();
+        let refused = refused.expect_err("is refused").to_string();
+        assert!(refused.contains(message), "{refused}");
+    }
+}
