@@ -16,7 +16,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
 use serde::Serialize;
-use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
@@ -213,6 +214,15 @@ impl Modify for CompleteDocument {
         }
         let problem = || RefOr::Ref(Ref::new("#/components/responses/Problem"));
         for (path, operation) in operations(document) {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                let RefOr::T(parameter) = parameter else { continue };
+                // A header that is not sent is absent; there is no header `null`.
+                if let (ParameterIn::Header, Some(RefOr::T(Schema::Object(schema)))) =
+                    (&parameter.parameter_in, &mut parameter.schema)
+                {
+                    schema.schema_type = SchemaType::new(Type::String);
+                }
+            }
             let problems = problems(path, operation);
             let responses = &mut operation.responses.responses;
             for status in problems {

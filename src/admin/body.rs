@@ -125,11 +125,11 @@ pub(super) fn json<T: DeserializeOwned>(request: &HttpRequest, body: &[u8]) -> R
     serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("the body is not valid: {error}")))
 }
 
-/// Parses the body as JSON; a request without a body has the default.
+/// Parses the body as JSON; a request without a body, or with `null`, has the default.
 pub(super) fn json_or_default<T: DeserializeOwned + Default>(request: &HttpRequest, body: &[u8]) -> Result<T, Problem> {
     match body.is_empty() {
         true => Ok(T::default()),
-        false => json(request, body),
+        false => Ok(json::<Option<T>>(request, body)?.unwrap_or_default()),
     }
 }
 

@@ -141,16 +141,30 @@ impl Leaks {
     }
 }
 
-/// Returns the kept version before the current one.
+/// Returns the kept version before the current one. If that is an earlier version again, because somebody rolled back, it is the one before
+/// that earlier version: the versions between the two are those that were left.
 fn before_current(versions: &Value) -> Result<u64, Failure> {
-    let current = versions["current"].as_u64();
-    let list = versions["versions"].as_array().into_iter().flatten();
-    let kept = list.filter(|version| version["kept"] == true);
-    let numbers = kept.filter_map(|version| version["version"].as_u64());
-    let before = numbers.filter(|number| Some(*number) < current).max();
+    let current = versions["current"].as_u64().unwrap_or_default();
+    let list: Vec<&Value> = versions["versions"].as_array().into_iter().flatten().collect();
+    let number = |version: &Value| version["version"].as_u64().unwrap_or_default();
+    let served = list.iter().find(|version| number(version) == current);
+    let digest = served.map(|version| &version["digest"]);
+    let is_same = |version: &&&Value| Some(&version["digest"]) == digest;
+    let earlier = list.iter().filter(|version| number(version) < current);
+    let again = match served.is_some_and(|version| version["held"] == true) {
+        true => earlier.clone().filter(is_same).map(|version| number(version)).max(),
+        false => None,
+    };
+    let place = again.unwrap_or(current);
+    let before = earlier.filter(|version| version["kept"] == true && !is_same(version));
+    let before = before
+        .map(|version| number(version))
+        .filter(|number| *number < place)
+        .max();
     before.ok_or_else(|| {
-        let current = current.unwrap_or_default();
-        Failure::Wrong(format!("no version before version {current} is kept"))
+        let again = again.map(|version| format!(", which is version {version} again,"));
+        let again = again.unwrap_or_default();
+        Failure::Wrong(format!("no version before version {current}{again} is kept"))
     })
 }
 
@@ -161,4 +175,39 @@ fn current(instance: &Instance) -> Result<u64, Failure> {
         let address = instance.address();
         Failure::Failed(format!("{address} does not say which version it serves"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollback_after_a_rollback_goes_further_back() {
+        // Versions as (number, digest, made by a rollback), the last one is served.
+        let cases: [(&[(u64, &str, bool)], Option<u64>); 6] = [
+            (&[(1, "a", false)], None),
+            (&[(1, "a", false), (2, "b", false), (3, "c", false)], Some(2)),
+            (
+                &[(1, "a", false), (2, "b", false), (3, "c", false), (4, "b", true)],
+                Some(1),
+            ),
+            (&[(1, "a", false), (2, "b", false), (3, "a", true)], None),
+            (
+                &[(1, "a", false), (2, "b", false), (3, "a", true), (4, "c", false)],
+                Some(3),
+            ),
+            (
+                &[(1, "a", false), (2, "b", false), (3, "a", true), (4, "b", false)],
+                Some(3),
+            ),
+        ];
+        for (versions, expected) in cases {
+            let list = versions.iter().map(|(version, digest, held)| {
+                serde_json::json!({ "version": version, "digest": digest, "held": held, "kept": true })
+            });
+            let current = versions.last().map(|(version, ..)| version);
+            let answer = serde_json::json!({ "current": current, "versions": list.collect::<Vec<_>>() });
+            assert_eq!(before_current(&answer).ok(), expected, "{versions:?}");
+        }
+    }
 }

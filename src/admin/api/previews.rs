@@ -192,7 +192,7 @@ pub(super) async fn render_with(
 }
 
 fn context(data: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice(data).map_err(|error| Problem::bad_request(format!("`data` is not JSON: {error}")))
+    serde_json::from_slice(data).map_err(|error| Problem::refused(format!("`data` is not JSON: {error}")))
 }
 
 /// Renders an entry of a preview, on a thread for blocking work.

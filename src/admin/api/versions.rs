@@ -69,7 +69,7 @@ pub(super) struct CompareQuery {
     /// The first version.
     from: u64,
     /// The second version; the current one by default. `source` stands for the sources as they are now.
-    #[param(pattern = "^([0-9]+|source)$")]
+    #[param(pattern = "^([0-9]{1,19}|source)$")]
     to: Option<String>,
     /// Returns the lines that differ.
     #[serde(default)]

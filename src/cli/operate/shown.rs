@@ -10,11 +10,13 @@ use crate::cli::names;
 /// Names that a line spells out.
 const NAMES_MAX: usize = 10;
 
-/// Returns true if an instance is ready, and serves the newest text of every template.
+/// Returns true if an instance is ready and not degraded, and serves the newest text of every template.
 pub(super) fn is_good(status: &Value) -> bool {
     let counts = &status["version"]["templates"];
     let none = |count: &Value| count.as_u64().unwrap_or(0) == 0;
+    let is_degraded = !list(&status["health"]["degraded"]).is_empty();
     status["health"]["ready"] == true
+        && !is_degraded
         && none(&counts["stale"])
         && none(&counts["broken"])
         && none(&status["waiting"]["count"])
@@ -45,7 +47,11 @@ pub(super) fn status(status: &Value, address: &str) -> String {
         }
     }
     let reasons = list(&health["reasons"]).iter().chain(list(&health["degraded"]));
-    let state = if health["ready"] == true { "ready" } else { "not ready" };
+    let state = match (health["ready"] == true, list(&health["degraded"]).is_empty()) {
+        (true, true) => "ready",
+        (true, false) => "ready, degraded",
+        (false, _) => "not ready",
+    };
     let reasons: Vec<&str> = reasons.map(word).collect();
     let _ = match reasons.is_empty() {
         true => writeln!(text, "{state}"),

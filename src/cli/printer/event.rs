@@ -88,6 +88,8 @@ pub(super) struct VersionEvent {
     /// New errors.
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) microseconds: u64,
+    /// The number of templates that wait since a rollback.
+    pub(super) waiting: usize,
     /// The snapshot that is served: this version, or a later one.
     #[serde(skip)]
     pub(super) pinned: Pinned,
@@ -114,7 +116,7 @@ impl<'e> ServerEvent<'e> {
     /// Converts an event of the engine; `None` for kinds that are not reported.
     pub(super) fn of_engine(event: &'e Event, hotplate: &Hotplate) -> Option<Self> {
         Some(match event {
-            Event::Published(published) => Self::Published(VersionEvent::of(published, hotplate.snapshot())),
+            Event::Published(published) => Self::Published(VersionEvent::of(published, hotplate)),
             Event::Fallback(fallback) => {
                 let Fallback { template, version, .. } = &**fallback;
                 Self::Fallback {
@@ -183,7 +185,7 @@ impl<'e> ServerEvent<'e> {
 
 impl VersionEvent {
     /// Creates the event of a version that was just published.
-    fn of(published: &Published, pinned: Pinned) -> Self {
+    fn of(published: &Published, hotplate: &Hotplate) -> Self {
         Self {
             version: published.version,
             digest: published.digest,
@@ -201,7 +203,8 @@ impl VersionEvent {
             },
             diagnostics: published.diagnostics.clone(),
             microseconds: published.micros,
-            pinned,
+            waiting: hotplate.counters().waiting,
+            pinned: hotplate.snapshot(),
         }
     }
 
@@ -229,6 +232,7 @@ impl VersionEvent {
             version: pinned.version(),
             digest: pinned.snapshot().digest(),
             cause: Cause::default(),
+            waiting: hotplate.counters().waiting,
             changed: current,
             removed: Vec::new(),
             counts: StatusChanges {

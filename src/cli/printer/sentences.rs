@@ -31,6 +31,8 @@ struct Printed {
     version: Option<Version>,
     /// True if a template of that version does not compile, or calls one that does not.
     has_faults: bool,
+    /// The number of templates that waited since a rollback.
+    waiting: usize,
     /// Templates of that version that are stale or broken.
     not_current: BTreeSet<TemplateName>,
     /// Errors that showed when pages of that version were rendered.
@@ -147,9 +149,21 @@ impl Sentences {
             .map(|(outcome, list)| self.terminal.outcome(outcome, &list))
             .collect();
         let (number, took) = (version.version, duration(version.microseconds));
-        self.headline(&format!("version {number}: {} ({took})", lists.join("; ")))?;
+        // What people ask for is said with their names; a change of files explains itself.
+        let by = match (version.waiting > 0 || self.printed.waiting > 0, version.cause.name()) {
+            (true, Some(name)) => format!(", by {name}"),
+            _ => String::new(),
+        };
+        let why = version.cause.why().map(|why| format!(": {why}")).unwrap_or_default();
+        self.headline(&format!("version {number}: {} ({took}{by}{why})", lists.join("; ")))?;
         let had_faults = self.printed.has_faults;
         self.errors(version)?;
+        if version.waiting > 0 {
+            let waiting = names::count(version.waiting, "template");
+            return self.terminal.line(format_args!(
+                "waiting since a rollback: {waiting} (`hotplate versions` names them)\n"
+            ));
+        }
         match had_faults && !self.printed.has_faults && self.printed.failed_late.is_empty() {
             true => {
                 let all_fixed = self
@@ -185,6 +199,7 @@ impl Sentences {
         self.printed = Printed {
             version: Some(version.pinned.version()),
             has_faults: version.pinned.snapshot().not_current() != (0, 0),
+            waiting: version.waiting,
             not_current: version.stale.iter().chain(&version.broken).cloned().collect(),
             late: Vec::new(),
             failed_late: std::mem::take(&mut self.printed.failed_late),
