@@ -51,8 +51,9 @@ pub(super) fn expected(request: &HttpRequest) -> Result<Option<Version>, Problem
     if value == "*" {
         return Ok(None);
     }
-    let quoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-    let digits = quoted.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    // A tag has quotes; a number without them is as clear.
+    let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+    let digits = Some(unquoted.unwrap_or(value)).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     match (digits.and_then(|digits| digits.parse().ok()), sent.next()) {
         (Some(number), None) => Ok(Some(Version::from_number(number))),
         _ => Err(Problem::bad_request(
