@@ -265,7 +265,7 @@ fn an_operator_compares_rolls_back_and_resumes() {
     assert!(
         back["notice"]
             .as_str()
-            .is_some_and(|notice| notice.contains("until the process ends")),
+            .is_some_and(|notice| notice.contains("without a store a restart forgets")),
         "{back}"
     );
     assert_eq!((&back["outcome"], &back["version"]), (&json!("published"), &json!(4)));
