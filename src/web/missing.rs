@@ -4,6 +4,7 @@ use hotplate_actors::snapshot::Snapshot;
 use hotplate_actors::suggestion;
 
 use super::escaped::escaped;
+use crate::percent::percent_encoded;
 use crate::site::Site;
 
 /// Addresses that the page lists.
@@ -42,7 +43,7 @@ impl SitePages {
 
     /// Returns the page as HTML.
     pub(super) fn html(&self, path: &str) -> String {
-        let link = |address: &String| format!("<a href=\"{}\">{}</a>", href(address), escaped(address));
+        let link = |address: &String| format!("<a href=\"{}\">{}</a>", percent_encoded(address), escaped(address));
         let path = escaped(path);
         let meant = self.nearest.as_ref().map_or_else(String::new, |address| {
             format!("<p>Did you mean {}?</p>\n", link(address))
@@ -78,18 +79,6 @@ fn address_of(name: &str) -> String {
     format!("/{}", folder.or_else(|| name.strip_suffix(".html")).unwrap_or(name))
 }
 
-/// Encodes an address for a link.
-fn href(address: &str) -> String {
-    let mut href = String::with_capacity(address.len());
-    for byte in address.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => href.push(char::from(byte)),
-            _ => href.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    href
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +94,5 @@ mod tests {
         ] {
             assert_eq!(address_of(name), address, "{name}");
         }
-        assert_eq!(href("/a b/\"ü"), "/a%20b/%22%C3%BC");
     }
 }

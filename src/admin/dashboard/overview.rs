@@ -9,6 +9,7 @@ use super::{Frame, NameList};
 use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
 use crate::admin::phrases;
 use crate::admin::vitals::VitalsView;
+use crate::percent::percent_encoded;
 
 /// Versions that the overview lists.
 const VERSIONS: usize = 8;
@@ -217,7 +218,7 @@ struct BreakerView {
 impl BreakersView {
     pub(super) fn of(health: &HealthAnswer, now_ms: u64) -> Self {
         let list = health.breakers.iter().take(FINDINGS).map(|breaker| BreakerView {
-            href: format!("/_hotplate/templates?at={}", phrases::in_query(&breaker.template)),
+            href: format!("/_hotplate/templates?at={}", percent_encoded(&breaker.template)),
             name: breaker.template.clone(),
             since_ms: breaker.since_ms,
             since: phrases::ago(breaker.since_ms, now_ms),
@@ -310,7 +311,7 @@ impl FindingView {
             href: finding
                 .template
                 .as_deref()
-                .map(|template| format!("/_hotplate/templates?at={}", phrases::in_query(template))),
+                .map(|template| format!("/_hotplate/templates?at={}", percent_encoded(template))),
             text,
         }
     }

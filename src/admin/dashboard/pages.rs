@@ -23,6 +23,7 @@ use crate::admin::state::{AdminState, json};
 use crate::admin::vitals::VitalsView;
 use crate::admin::{api, body, instance, phrases, stream};
 use crate::metrics::now_ms;
+use crate::percent::percent_encoded;
 
 type Answered = Result<HttpResponse, Problem>;
 
@@ -62,7 +63,7 @@ pub(super) fn to_login(asked: Option<&PathAndQuery>) -> HttpResponse {
     let asked = asked.map_or("", PathAndQuery::as_str);
     let to = match return_to(Some(asked)) {
         HOME => "/_hotplate/login".to_owned(),
-        page => format!("/_hotplate/login?to={}", phrases::in_query(page)),
+        page => format!("/_hotplate/login?to={}", percent_encoded(page)),
     };
     HttpResponse::SeeOther().insert_header((LOCATION, to)).finish()
 }

@@ -14,6 +14,7 @@ use crate::admin::problem::Problem;
 use crate::admin::state::AdminState;
 use crate::admin::{api, body, phrases};
 use crate::metrics::now_ms;
+use crate::percent::percent_encoded;
 
 type Answered = Result<HttpResponse, Problem>;
 
@@ -172,7 +173,7 @@ impl RenderRow {
         };
         let (before, after) = (&render.before, &render.after);
         Self {
-            href: format!("/_hotplate/previews/{id}?at={}", phrases::in_query(&render.entry)),
+            href: format!("/_hotplate/previews/{id}?at={}", percent_encoded(&render.entry)),
             entry: render.entry.clone(),
             change: render.change,
             before: side(before.bytes, before.micros, &before.error),
@@ -187,7 +188,7 @@ impl ShownRender {
         let (lines, cut) = lines(render.unified.as_deref().unwrap_or_default());
         let error: Vec<Finding> = render.after.error.iter().cloned().collect();
         Self {
-            source: format!("/_hotplate/previews/{id}/render/{}", phrases::in_query(&render.entry)),
+            source: format!("/_hotplate/previews/{id}/render/{}", percent_encoded(&render.entry)),
             entry: render.entry.clone(),
             fails: !error.is_empty(),
             findings: FindingsView::of(error, 1),
