@@ -27,7 +27,10 @@ pub(crate) fn list_of(site: &Site, names: &[TemplateName], count: usize) -> Stri
 
 /// Returns `count` names, of which only some are known, for a sentence.
 pub(crate) fn sample(names: &[&str], count: usize) -> String {
-    enumeration_of(names.iter(), SAMPLE_SPELT_OUT, count)
+    match names.is_empty() {
+        true => self::count(count, "template"),
+        false => enumeration_of(names.iter(), SAMPLE_SPELT_OUT, count),
+    }
 }
 
 /// Returns an enumeration that spells out at most the given number of items.

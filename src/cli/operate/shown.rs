@@ -5,6 +5,7 @@ use std::fmt::Write;
 use hotplate::metrics::now_ms;
 use serde_json::Value;
 
+use crate::cli::json::list;
 use crate::cli::names;
 
 /// Names that a line spells out.
@@ -280,10 +281,6 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
 
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
