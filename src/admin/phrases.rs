@@ -34,7 +34,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// Formats the time since a moment.
-pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
+pub(crate) fn ago(at_ms: u64, now_ms: u64) -> String {
     match now_ms.saturating_sub(at_ms) / 1000 {
         0..5 => "just now".to_owned(),
         seconds @ 5..60 => format!("{seconds} s ago"),
@@ -54,7 +54,7 @@ pub(super) fn ahead(at_ms: u64, now_ms: u64) -> String {
 }
 
 /// Formats a number with its noun: `1 template`, `2 templates`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),

@@ -6,6 +6,8 @@ use hotplate::TemplateName;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 
+pub(crate) use crate::admin::phrases::count;
+
 /// Names that a sentence spells out.
 const SPELT_OUT: usize = 3;
 
@@ -84,14 +86,6 @@ pub(crate) fn diagnostic(site: &Site, diagnostic: &Diagnostic) -> Diagnostic {
     let mut diagnostic = diagnostic.clone();
     show_in(site, std::slice::from_mut(&mut diagnostic));
     diagnostic
-}
-
-/// Returns a number with its noun: `1 error`, `2 errors`.
-pub(crate) fn count(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {one}s"),
-    }
 }
 
 #[cfg(test)]

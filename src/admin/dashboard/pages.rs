@@ -18,14 +18,12 @@ use super::{Frame, PageStatus, actions};
 use crate::admin::api::CompareTo;
 use crate::admin::calls::CallGraph;
 use crate::admin::model::{FAILURES_MAX, FailureAnswer, Finding, VersionsAnswer};
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Answered, Problem};
 use crate::admin::state::{AdminState, json};
 use crate::admin::vitals::VitalsView;
-use crate::admin::{api, body, instance, phrases, stream};
+use crate::admin::{api, body, instance, stream};
 use crate::metrics::now_ms;
 use crate::percent::percent_encoded;
-
-type Answered = Result<HttpResponse, Problem>;
 
 /// The query of a page. Other parameters are ignored.
 #[derive(Debug, Default, Deserialize)]

@@ -1,8 +1,8 @@
 //! The list of previews, and one preview: its report, and a page as it would be beside the difference of its output.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::overview::FindingsView;
@@ -10,13 +10,11 @@ use super::pages::{DashboardTab, PageQuery, frame, known, notice};
 use super::versions::{DiffLine, lines};
 use super::{Frame, NameList};
 use crate::admin::model::{Finding, PreviewAnswer, RenderAnswer};
-use crate::admin::problem::Problem;
+use crate::admin::problem::Answered;
 use crate::admin::state::AdminState;
 use crate::admin::{api, body, phrases};
 use crate::metrics::now_ms;
 use crate::percent::percent_encoded;
-
-type Answered = Result<HttpResponse, Problem>;
 
 /// Names of each kind that a preview lists.
 const NAMES: usize = 20;
