@@ -24,7 +24,7 @@ impl SitePages {
     pub(super) fn of(site: &Site, snapshot: &Snapshot, path: &str) -> Self {
         let entries = snapshot.entries().filter(|(_, name, _)| site.is_entry(name));
         let addresses = entries.filter_map(|(_, name, _)| {
-            let address = address_of(name.as_str());
+            let address = address_of(name.output_name());
             // Another page may answer this address, or none.
             let answers = site.entry_at(snapshot, &address).is_some_and(|entry| entry == *name);
             answers.then_some(address)
@@ -67,20 +67,18 @@ impl SitePages {
     }
 }
 
-/// Returns the address at which a page is answered: without `index.html` and `.html`, and without the extension of a dialect.
-fn address_of(name: &str) -> String {
-    let name = [".j2", ".jinja", ".jinja2"]
-        .iter()
-        .find_map(|extension| name.strip_suffix(extension))
-        .unwrap_or(name);
-    let folder = name
+/// Returns the address at which a page with this output name is answered: without `index.html` and `.html`.
+fn address_of(output: &str) -> String {
+    let folder = output
         .strip_suffix("index.html")
         .filter(|folder| folder.is_empty() || folder.ends_with('/'));
-    format!("/{}", folder.or_else(|| name.strip_suffix(".html")).unwrap_or(name))
+    format!("/{}", folder.or_else(|| output.strip_suffix(".html")).unwrap_or(output))
 }
 
 #[cfg(test)]
 mod tests {
+    use hotplate_actors::TemplateName;
+
     use super::*;
 
     #[test]
@@ -92,7 +90,8 @@ mod tests {
             ("reindex.html", "/reindex"),
             ("feed.xml.jinja", "/feed.xml"),
         ] {
-            assert_eq!(address_of(name), address, "{name}");
+            let name = TemplateName::new(name).expect("a name");
+            assert_eq!(address_of(name.output_name()), address, "{name}");
         }
     }
 }
