@@ -196,7 +196,7 @@ impl<'s> Shape<'s> {
     }
 }
 
-/// What one schema says about a field.
+/// The statement of one schema about a field.
 enum Fields<'s> {
     /// The schema of the field.
     Has { schema: &'s Value, is_required: bool },

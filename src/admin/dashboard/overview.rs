@@ -329,7 +329,7 @@ pub(super) struct VersionRow {
     pub(super) held: bool,
     /// The version that is served while the page is shown, which a rollback from this page expects.
     pub(super) current: u64,
-    /// Who asked for the version, and why.
+    /// The cause of the version in words.
     pub(super) cause: Option<String>,
     pub(super) changed: NameList,
     pub(super) removed: NameList,
