@@ -22,7 +22,7 @@ mod calls;
 mod vitals;
 mod visitors;
 mod instance;
-mod phrases;
+pub(crate) mod phrases;
 mod previews;
 mod model;
 mod limits;

@@ -108,7 +108,7 @@ mod tests {
         builder.into_inner().expect("whole")
     }
 
-    fn told(entries: &[(&str, tar::EntryType, &str)]) -> Result<Vec<String>, String> {
+    fn described(entries: &[(&str, tar::EntryType, &str)]) -> Result<Vec<String>, String> {
         let found = files(&archive(entries)[..], BOUNDS, |path| !path.ends_with(".png"));
         found
             .map(|found| found.into_keys().collect())
@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn only_regular_files_below_the_directory_are_read() {
         use tar::EntryType::{Directory, Link, Regular, Symlink};
-        let found = told(&[
+        let found = described(&[
             ("./", Directory, ""),
             ("./a.html", Regular, "a"),
             ("x/", Directory, ""),
@@ -130,7 +130,7 @@ mod tests {
         ]);
         assert_eq!(found.expect("an archive"), ["a.html", "x/b.html"]);
         for path in ["/etc/passwd", "../a.html", "a/../../b.html", "a\\b.html", "C:/a.html"] {
-            let refused = told(&[("fine.html", Regular, "x"), (path, Regular, "x")]).expect_err(path);
+            let refused = described(&[("fine.html", Regular, "x"), (path, Regular, "x")]).expect_err(path);
             assert!(refused.contains("leads out of its directory"), "{path}: {refused}");
         }
     }
@@ -139,17 +139,17 @@ mod tests {
     fn an_archive_is_bounded() {
         use tar::EntryType::Regular;
         let long = "x".repeat(101);
-        let refused = told(&[("a.html", Regular, &long)]).expect_err("too long");
+        let refused = described(&[("a.html", Regular, &long)]).expect_err("too long");
         assert!(refused.contains("more than 100 bytes"), "{refused}");
         assert_eq!(
-            told(&[("a.html", Regular, &long[1..])])
+            described(&[("a.html", Regular, &long[1..])])
                 .expect("as much as allowed")
                 .len(),
             1
         );
         let four: Vec<_> = ["a", "b", "c", "d"].map(|name| (name, Regular, "")).into();
-        assert!(told(&four).expect_err("too many").contains("more than 3 files"));
-        assert_eq!(told(&four[1..]).expect("as many as allowed").len(), 3);
+        assert!(described(&four).expect_err("too many").contains("more than 3 files"));
+        assert_eq!(described(&four[1..]).expect("as many as allowed").len(), 3);
         for broken in [
             &b"no archive at all, but text"[..],
             &archive(&[("a", Regular, &long)])[..560],

@@ -19,6 +19,7 @@ mod findings;
 mod graph;
 mod init;
 mod instance;
+mod json;
 mod live;
 mod log;
 mod names;

@@ -55,6 +55,8 @@ pub mod guard;
 #[cfg(any(feature = "web", feature = "admin"))]
 mod hosts;
 #[cfg(any(feature = "web", feature = "admin"))]
+mod percent;
+#[cfg(any(feature = "web", feature = "admin"))]
 mod sse;
 #[cfg(feature = "admin")]
 mod archive;

@@ -12,7 +12,7 @@ pub const REASON_BYTES_MAX: usize = 1024;
 /// The longest trace id in a [`Cause`], in bytes.
 pub const TRACE_BYTES_MAX: usize = 128;
 
-/// Who asked for a change, why, and in which trace. It stands in reports, events, the history and the log, and costs at most
+/// The cause of a change: a name, a reason and a trace. It appears in reports, events, the history and the log, and costs at most
 /// [`BY_BYTES_MAX`], [`REASON_BYTES_MAX`] and [`TRACE_BYTES_MAX`]: a longer text is cut, and each control character becomes a blank, so that
 /// a cause is one line wherever it is shown.
 ///

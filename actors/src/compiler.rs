@@ -37,7 +37,7 @@ pub(crate) struct Dialects {
     pub(crate) by_extension: bool,
     /// The treatment of paths that do not exist in the data, for all texts.
     pub(crate) missing: Missing,
-    /// What the program has registered for templates in Jinja.
+    /// The filters, tests, functions and globals that the program has registered for templates in Jinja.
     #[cfg(feature = "jinja")]
     pub(crate) extensions: Arc<crate::dialect::jinja::Extensions>,
 }

@@ -64,7 +64,7 @@ pub(crate) struct Contract {
 pub(crate) struct EntryFindings {
     /// The violations, at least one if the entry breaks its contract.
     pub(crate) violations: Vec<Diagnostic>,
-    /// What may go wrong: fields that may be absent.
+    /// The warnings: fields that may be absent.
     pub(crate) warnings: Vec<Diagnostic>,
 }
 

@@ -269,7 +269,7 @@ impl Recorder {
 
     /// Counts entries by status. A snapshot knows the compiled status, so a call costs only the late faults.
     fn entries(&self, snapshot: &Snapshot) -> StatusCounters {
-        let mut entries = standings(snapshot);
+        let mut entries = status_counts(snapshot);
         for id in snapshot
             .late_faults()
             .iter()
@@ -316,7 +316,7 @@ impl Recorder {
         let breakers = snapshot.breakers().counts(|id| snapshot.closure_digest(id));
         let live_version = snapshot.version();
         // Templates that fail only in renders are published, so they do not count here.
-        let compiled = standings(snapshot);
+        let compiled = status_counts(snapshot);
         let whole = compiled.stale + compiled.broken == 0 && !held && reloads.last.is_none_or(ReloadResult::is_success);
         Counters {
             started_ms: self.clock.started_ms,
@@ -360,7 +360,7 @@ impl StatusCounters {
 }
 
 /// Returns the number of entries of a snapshot by compiled status.
-fn standings(snapshot: &Snapshot) -> StatusCounters {
+fn status_counts(snapshot: &Snapshot) -> StatusCounters {
     let (stale, broken) = snapshot.not_current();
     let current = snapshot.len() - stale - broken;
     StatusCounters { current, stale, broken }

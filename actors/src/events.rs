@@ -63,7 +63,7 @@ pub struct Published {
     pub version: Version,
     /// The digest of everything that it serves.
     pub digest: Digest,
-    /// Who asked for the change, and why.
+    /// The cause: a name, a reason and a trace.
     pub cause: Cause,
     /// New texts.
     pub changed: Vec<TemplateKey>,

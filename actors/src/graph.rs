@@ -12,6 +12,7 @@ pub mod companions;
 pub(crate) mod contracts;
 mod faults;
 mod hold;
+mod inspect;
 pub mod plan;
 
 use std::fmt::Display;

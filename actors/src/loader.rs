@@ -27,7 +27,7 @@ pub trait Loader: Send + 'static {
         self.describe()
     }
 
-    /// Is told once, before the first sync, that these templates are served already, because an earlier process has stored them. A
+    /// Called once, before the first sync, if these templates are served already, because an earlier process has stored them. A
     /// source that is missing is then an error and not an empty source.
     fn restored(&mut self, _keys: &[TemplateKey]) {}
 

@@ -23,14 +23,12 @@ use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::model;
-use super::problem::Problem;
+use super::problem::{Answered, Problem};
 use super::state::{AdminState, json};
 
 pub(super) use previews::rendered;
 pub(super) use templates::about;
 pub(super) use versions::{CompareTo, differences, history};
-
-type Answered = Result<HttpResponse, Problem>;
 
 /// The content type of a [`Problem`].
 const PROBLEM: &str = "application/problem+json";

@@ -274,7 +274,7 @@ pub(super) struct ResetAnswer {
     pub(super) started: usize,
 }
 
-/// Who asks for a change, and why.
+/// The cause of a requested change.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CauseRequest {
@@ -289,7 +289,7 @@ pub(super) struct CauseRequest {
 /// The cause of a change.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct CauseAnswer {
-    /// Who asked for it: a name, or the loader that noticed an edit.
+    /// The name of the person or program, or the loader that noticed an edit.
     pub(super) by: Option<String>,
     /// The reason that was given.
     pub(super) reason: Option<String>,

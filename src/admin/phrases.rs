@@ -34,7 +34,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// Formats the time since a moment.
-pub(super) fn ago(at_ms: u64, now_ms: u64) -> String {
+pub(crate) fn ago(at_ms: u64, now_ms: u64) -> String {
     match now_ms.saturating_sub(at_ms) / 1000 {
         0..5 => "just now".to_owned(),
         seconds @ 5..60 => format!("{seconds} s ago"),
@@ -54,7 +54,7 @@ pub(super) fn ahead(at_ms: u64, now_ms: u64) -> String {
 }
 
 /// Formats a number with its noun: `1 template`, `2 templates`.
-pub(super) fn count(number: usize, noun: &str) -> String {
+pub(crate) fn count(number: usize, noun: &str) -> String {
     match number {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
@@ -69,20 +69,6 @@ pub(super) fn grouped(number: usize) -> String {
         is_group.then_some(',').into_iter().chain([digit])
     });
     grouped.collect()
-}
-
-/// Encodes a value for the query of an address.
-pub(super) fn in_query(value: &str) -> String {
-    let mut encoded = String::with_capacity(value.len());
-    for byte in value.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                encoded.push(char::from(byte))
-            }
-            _ => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 /// Returns the path of a small chart, 120 wide and 32 high, with the newest value at the right.
@@ -122,7 +108,6 @@ mod tests {
             [0, 999, 1_000, 10_001, 1_234_567].map(grouped),
             ["0", "999", "1,000", "10,001", "1,234,567"]
         );
-        assert_eq!(in_query("a/b c&d?ü"), "a/b%20c%26d%3F%C3%BC");
         assert_eq!(spark(&[]), "");
         assert_eq!(spark(&[0.0, 2.0]), "M118.0,30.0L120.0,2.0");
     }

@@ -10,6 +10,9 @@ use hotplate_actors::{CompareError, PreviewError, RenderFailure, Unavailable};
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
+/// The result of a handler.
+pub(super) type Answered = Result<HttpResponse, Problem>;
+
 /// A failure, as `application/problem+json`.
 #[derive(Debug, Clone, Serialize, ToSchema, ToResponse)]
 #[response(description = "The request failed", content_type = "application/problem+json")]

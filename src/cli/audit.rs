@@ -97,7 +97,7 @@ fn sentence(found: &Verified, path: &Path) -> String {
 fn shown(line: &AuditLine) -> String {
     let text = |key: &str| line.fields.get(key).and_then(Value::as_str);
     let number = |key: &str| line.fields.get(key).and_then(Value::as_u64);
-    let time = number("at_ms").map(utc).unwrap_or_default();
+    let time = number("at_ms").and_then(utc).unwrap_or_default();
     let mut shown = format!("{:>6} {time} {:<9}", line.sequence, text("action").unwrap_or("?"));
     // Writing to a string does not fail.
     match (number("before"), number("version")) {
@@ -133,25 +133,10 @@ fn shown(line: &AuditLine) -> String {
     shown
 }
 
-/// Returns a time in milliseconds since 1970 as in RFC 3339. The date is computed as in "chrono-Compatible Low-Level Date Algorithms" by Howard
-/// Hinnant, `civil_from_days`.
-fn utc(ms: u64) -> String {
-    let (seconds, ms) = (ms / 1000, ms % 1000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
+/// Returns a time in milliseconds since 1970 as in RFC 3339; `None` if it is after the year 9999.
+fn utc(ms: u64) -> Option<String> {
+    let time = jiff::Timestamp::from_millisecond(i64::try_from(ms).ok()?).ok()?;
+    Some(format!("{time:.3}"))
 }
 
 #[cfg(test)]
@@ -165,7 +150,8 @@ mod tests {
             (951_782_400_001, "2000-02-29T00:00:00.001Z"),
             (1_796_095_276_000, "2026-12-01T03:21:16.000Z"),
         ] {
-            assert_eq!(utc(ms), expected);
+            assert_eq!(utc(ms).as_deref(), Some(expected));
         }
+        assert_eq!(utc(u64::MAX), None);
     }
 }

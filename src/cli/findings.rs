@@ -8,6 +8,8 @@ use clap::ValueEnum;
 use hotplate::diagnostic::{Diagnostic, Severity};
 use serde_json::{Value, json};
 
+use crate::percent::percent_encoded;
+
 /// The format of findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FindingFormat {
@@ -76,8 +78,8 @@ pub(crate) fn sarif(findings: &[Finding], place: &dyn Fn(&str) -> String) -> Val
         let location = finding.template.as_ref().map(|name| {
             let path = place(name);
             let artifact = match path.starts_with('/') {
-                true => json!({ "uri": format!("file://{}", uri(&path)) }),
-                false => json!({ "uri": uri(&path), "uriBaseId": "%SRCROOT%" }),
+                true => json!({ "uri": format!("file://{}", percent_encoded(&path)) }),
+                false => json!({ "uri": percent_encoded(&path), "uriBaseId": "%SRCROOT%" }),
             };
             let mut physical = json!({ "artifactLocation": artifact });
             if let Some([line, column, length]) = finding.span {
@@ -148,19 +150,6 @@ fn data(text: &str) -> String {
 /// Escapes a property of a workflow command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// Escapes a path as a part of a URI (RFC 3986).
-fn uri(path: &str) -> String {
-    let mut uri = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        match byte {
-            b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => uri.push(char::from(byte)),
-            byte => _ = write!(uri, "%{byte:02X}"),
-        }
-    }
-    uri
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use hotplate::TemplateName;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 
+pub(crate) use crate::admin::phrases::count;
+
 /// Names that a sentence spells out.
 const SPELT_OUT: usize = 3;
 
@@ -27,7 +29,10 @@ pub(crate) fn list_of(site: &Site, names: &[TemplateName], count: usize) -> Stri
 
 /// Returns `count` names, of which only some are known, for a sentence.
 pub(crate) fn sample(names: &[&str], count: usize) -> String {
-    enumeration_of(names.iter(), SAMPLE_SPELT_OUT, count)
+    match names.is_empty() {
+        true => self::count(count, "template"),
+        false => enumeration_of(names.iter(), SAMPLE_SPELT_OUT, count),
+    }
 }
 
 /// Returns an enumeration that spells out at most the given number of items.
@@ -81,14 +86,6 @@ pub(crate) fn diagnostic(site: &Site, diagnostic: &Diagnostic) -> Diagnostic {
     let mut diagnostic = diagnostic.clone();
     show_in(site, std::slice::from_mut(&mut diagnostic));
     diagnostic
-}
-
-/// Returns a number with its noun: `1 error`, `2 errors`.
-pub(crate) fn count(count: usize, one: &str) -> String {
-    match count {
-        1 => format!("1 {one}"),
-        _ => format!("{count} {one}s"),
-    }
 }
 
 #[cfg(test)]

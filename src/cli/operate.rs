@@ -20,11 +20,11 @@ use super::{Failure, Format};
 
 pub(crate) use change::{CauseArguments, Resume, RollBack};
 
-/// The flags of all these commands.
+/// The flags of all these commands, and of `reload`.
 #[derive(Debug, Args)]
 pub(crate) struct QueryArguments {
     #[command(flatten)]
-    instance: InstanceArguments,
+    pub(crate) instance: InstanceArguments,
     /// Output format: tables and sentences, or the answer of the instance as one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
@@ -35,7 +35,7 @@ impl QueryArguments {
         self.instance.flags()
     }
 
-    fn print(&self, answer: &Value, human: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+    pub(crate) fn print(&self, answer: &Value, human: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
         let mut terminal = Terminal::stdout();
         match self.format {
             Format::Json => terminal.line(answer)?,

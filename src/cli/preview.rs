@@ -18,9 +18,10 @@ use serde_json::{Value, json};
 use super::failure::FOUND;
 use super::findings::{self, FindingFormat};
 use super::instance::{Instance, without_scheme};
+use super::json::sample;
 use super::setup::{CommandSetup, Flag};
 use super::terminal::Terminal;
-use super::{Directory, Failure, block_on, names, start_quietly};
+use super::{Directory, Failure, block_on, start_quietly};
 use source::Checkout;
 
 #[derive(Debug, Args)]
@@ -231,12 +232,4 @@ fn add_unreadable(report: &mut Value, unreadable: &[Diagnostic]) {
             shown
         }));
     }
-}
-
-/// Returns names for a sentence, of which only some may be listed.
-fn sample(list: &Value) -> Option<String> {
-    let count = usize::try_from(list["count"].as_u64()?).ok()?;
-    let listed = list["names"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let listed: Vec<&str> = listed.collect();
-    (count > 0).then(|| names::sample(&listed, count))
 }

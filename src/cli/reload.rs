@@ -7,34 +7,29 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
+use super::Failure;
 use super::failure::FOUND;
-use super::instance::InstanceArguments;
-use super::operate::CauseArguments;
+use super::operate::{CauseArguments, QueryArguments};
 use super::setup::{CommandSetup, Flag};
-use super::terminal::Terminal;
-use super::{Failure, Format};
 
 #[derive(Debug, Args)]
 pub(crate) struct Reload {
     #[command(flatten)]
-    instance: InstanceArguments,
+    query: QueryArguments,
     #[command(flatten)]
     cause: CauseArguments,
     /// Read all files again, even if their time stamp and size have not changed
     #[arg(long)]
     full: bool,
-    /// Output format: sentences, or the report as one JSON object
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    format: Format,
 }
 
 impl Reload {
     pub(crate) fn flags(&self) -> Vec<Flag<'_>> {
-        self.instance.flags()
+        self.query.flags()
     }
 
     pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
-        let instance = self.instance.instance(setup)?;
+        let instance = self.query.instance.instance(setup)?;
         let path = if self.full { "reload?full=true" } else { "reload" };
         let report = instance.post(path, &self.cause.body(), None)?;
         if report["outcome"] == Value::Null {
@@ -42,11 +37,7 @@ impl Reload {
             let message = format!("{address} answers 200 and is not the admin API of hotplate");
             return Err(Failure::Failed(message));
         }
-        let mut terminal = Terminal::stdout();
-        match self.format {
-            Format::Json => terminal.line(&report)?,
-            Format::Human => terminal.line(report::text(&report).trim_end())?,
-        }
+        self.query.print(&report, report::text)?;
         Ok(ExitCode::from(if report::is_clean(&report) { 0 } else { FOUND }))
     }
 }

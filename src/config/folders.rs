@@ -40,7 +40,7 @@ impl FolderDialects {
 /// Takes `folder/ = language` apart.
 ///
 /// # Errors
-/// What is wrong, and what to write.
+/// A text that says what is wrong, and what to write.
 pub(super) fn parse(entry: &str) -> Result<(String, TemplateDialect), String> {
     let example = "write a folder below `directory` and its language, such as \"old/ = tiny\"";
     let Some((folder, language)) = entry.split_once('=') else {

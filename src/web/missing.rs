@@ -4,6 +4,7 @@ use hotplate_actors::snapshot::Snapshot;
 use hotplate_actors::suggestion;
 
 use super::escaped::escaped;
+use crate::percent::percent_encoded;
 use crate::site::Site;
 
 /// Addresses that the page lists.
@@ -23,7 +24,7 @@ impl SitePages {
     pub(super) fn of(site: &Site, snapshot: &Snapshot, path: &str) -> Self {
         let entries = snapshot.entries().filter(|(_, name, _)| site.is_entry(name));
         let addresses = entries.filter_map(|(_, name, _)| {
-            let address = address_of(name.as_str());
+            let address = address_of(name.output_name());
             // Another page may answer this address, or none.
             let answers = site.entry_at(snapshot, &address).is_some_and(|entry| entry == *name);
             answers.then_some(address)
@@ -42,7 +43,7 @@ impl SitePages {
 
     /// Returns the page as HTML.
     pub(super) fn html(&self, path: &str) -> String {
-        let link = |address: &String| format!("<a href=\"{}\">{}</a>", href(address), escaped(address));
+        let link = |address: &String| format!("<a href=\"{}\">{}</a>", percent_encoded(address), escaped(address));
         let path = escaped(path);
         let meant = self.nearest.as_ref().map_or_else(String::new, |address| {
             format!("<p>Did you mean {}?</p>\n", link(address))
@@ -66,32 +67,18 @@ impl SitePages {
     }
 }
 
-/// Returns the address at which a page is answered: without `index.html` and `.html`, and without the extension of a dialect.
-fn address_of(name: &str) -> String {
-    let name = [".j2", ".jinja", ".jinja2"]
-        .iter()
-        .find_map(|extension| name.strip_suffix(extension))
-        .unwrap_or(name);
-    let folder = name
+/// Returns the address at which a page with this output name is answered: without `index.html` and `.html`.
+fn address_of(output: &str) -> String {
+    let folder = output
         .strip_suffix("index.html")
         .filter(|folder| folder.is_empty() || folder.ends_with('/'));
-    format!("/{}", folder.or_else(|| name.strip_suffix(".html")).unwrap_or(name))
-}
-
-/// Encodes an address for a link.
-fn href(address: &str) -> String {
-    let mut href = String::with_capacity(address.len());
-    for byte in address.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => href.push(char::from(byte)),
-            _ => href.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    href
+    format!("/{}", folder.or_else(|| output.strip_suffix(".html")).unwrap_or(output))
 }
 
 #[cfg(test)]
 mod tests {
+    use hotplate_actors::TemplateName;
+
     use super::*;
 
     #[test]
@@ -103,8 +90,8 @@ mod tests {
             ("reindex.html", "/reindex"),
             ("feed.xml.jinja", "/feed.xml"),
         ] {
-            assert_eq!(address_of(name), address, "{name}");
+            let name = TemplateName::new(name).expect("a name");
+            assert_eq!(address_of(name.output_name()), address, "{name}");
         }
-        assert_eq!(href("/a b/\"ü"), "/a%20b/%22%C3%BC");
     }
 }

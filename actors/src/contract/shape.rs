@@ -196,7 +196,7 @@ impl<'s> Shape<'s> {
     }
 }
 
-/// What one schema says about a field.
+/// The statement of one schema about a field.
 enum Fields<'s> {
     /// The schema of the field.
     Has { schema: &'s Value, is_required: bool },
@@ -231,7 +231,7 @@ mod tests {
     use serde_json::json;
 
     /// Returns what is found at a path: the number of schemas, with `?` if it may be absent, or the fields that there are.
-    fn told(schema: &Value, path: &str) -> String {
+    fn described(schema: &Value, path: &str) -> String {
         let mut shape = Shape::of(schema);
         let mut absent = false;
         for name in path.split('.') {
@@ -334,7 +334,7 @@ mod tests {
             ),
         ];
         for (schema, path, expected) in cases {
-            assert_eq!(told(&schema, path), expected, "{path} in {schema}");
+            assert_eq!(described(&schema, path), expected, "{path} in {schema}");
         }
     }
 }

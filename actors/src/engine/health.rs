@@ -7,7 +7,7 @@ use super::Engine;
 use crate::health::{ActorHealth, ActorState, Health, MailboxHealth};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
-use crate::snapshot::{EntryStatus as EntryStanding, Snapshot};
+use crate::snapshot::{EntryStatus, Snapshot};
 use crate::supervision::{BoundedRecipient, Child, Escalation, MemberDuty, Pool, Supervisor};
 use crate::template::TemplateName;
 use crate::version::Version;
@@ -38,10 +38,10 @@ impl Entries {
         let mut broken = 0_usize;
         for (_, name, status) in snapshot.entries() {
             match status {
-                EntryStanding::Gone => {}
+                EntryStatus::Gone => {}
                 _ if !(self.0)(name) => {}
-                EntryStanding::Broken => broken += 1,
-                EntryStanding::Current(_) | EntryStanding::Stale { .. } => return None,
+                EntryStatus::Broken => broken += 1,
+                EntryStatus::Current(_) | EntryStatus::Stale { .. } => return None,
             }
         }
         (broken > 0).then(|| format!("no page can be served: all {broken} are broken; the diagnostics say why"))

@@ -17,12 +17,9 @@ use std::sync::Arc;
 
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
-use super::faults::{FaultFinder, SuggestionCache, faults_of_broken};
 use super::hold::Hold;
-use crate::diagnostic::{Diagnostic, Span};
-use crate::dialect::{
-    CallKind, Closure, Formatter, FormatterError, FormatterUse, Formatters, Member, Members, TemplateId, Unit,
-};
+use crate::diagnostic::Diagnostic;
+use crate::dialect::{Closure, Formatter, FormatterError, Formatters, Member, Members, TemplateId, Unit};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
@@ -38,36 +35,34 @@ use crate::version::LoaderId;
 /// calls of a template are those of its member and are not kept twice.
 #[derive(Debug, Clone)]
 pub struct Graph {
-    formatters: Arc<Formatters>,
+    pub(super) formatters: Arc<Formatters>,
     companions: Companions,
-    names: Index,
+    pub(super) names: Index,
     /// The texts of each loader, in the order of precedence.
-    loaders: LoaderTexts,
+    pub(super) loaders: LoaderTexts,
     /// The templates of which some loader has a text.
-    defined: Arc<IdSet>,
+    pub(super) defined: Arc<IdSet>,
     /// The newest text that compiled, of each template that is defined. Its edges count also while a newer text does not compile.
-    view: Arc<View>,
+    pub(super) view: Arc<View>,
     callers: CallerIndex,
     /// The faults of each text by itself.
-    faults: Faults,
+    pub(super) faults: Faults,
     /// The templates that extend themselves, directly or through others.
-    cycles: IdSet,
+    pub(super) cycles: IdSet,
     /// The newest texts that did not compile, which the view does not have.
     broken: BrokenTexts,
     bad: IdSet,
     /// The templates that an operator rolled back. Their texts are in effect in place of those of the loaders.
     pub(super) hold: Hold,
     /// The entries that break their contract. Their faults are among `faults`.
-    violating: IdSet,
+    pub(super) violating: IdSet,
     /// The warnings about the contract of each entry, and about required templates.
     warned: Chunks<Arc<[Diagnostic]>>,
     warned_of_required: Arc<[Diagnostic]>,
 }
 
-/// The number of templates that the message about a cycle lists.
-const CYCLE_LISTED_MAX: usize = 8;
 /// The texts of each loader, in the order of precedence.
-type LoaderTexts = BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>;
+pub(super) type LoaderTexts = BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>;
 
 /// A template of which a batch has news: its text before the batch.
 pub(super) type Touched = (TemplateId, Option<Arc<CompiledText>>);
@@ -249,7 +244,7 @@ impl Graph {
     }
 
     /// Returns the text of a template that is in effect: the held one, or that of its source.
-    fn text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
+    pub(super) fn text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
         effective_text(&self.hold, &self.loaders, id)
     }
 
@@ -284,7 +279,7 @@ impl Graph {
         self.violating = version.violating.clone();
         // Any of the texts that are in effect now may differ from that before.
         let every: Vec<TemplateId> = self.defined.iter().collect();
-        let found = cycles(&every, |id| self.parent(id).map(|(parent, _)| parent));
+        let found = self.cycles_from(&every);
         self.cycles = found.into_iter().collect();
     }
 
@@ -401,98 +396,6 @@ impl Graph {
         }
     }
 
-    /// Finds the cycles of `extends` that the inspected templates are part of, and adds all templates of them, and of the cycles that were
-    /// known, to the inspected ones: opening a cycle is news for each of its templates.
-    fn inspect_cycles(&mut self, inspected: &mut OrderedIds) {
-        let known = std::mem::take(&mut self.cycles);
-        known.iter().for_each(|id| inspected.push(id));
-        let found = cycles(&inspected.ids, |id| self.parent(id).map(|(parent, _)| parent));
-        for id in found {
-            self.cycles.insert(id);
-            inspected.push(id);
-        }
-    }
-
-    /// Returns the template that a template always extends, with the place where it says so.
-    fn parent(&self, id: TemplateId) -> Option<(TemplateId, Span)> {
-        // The view has the last text that compiled, also where the newest one does not.
-        let is_newest = matches!(self.text(id).map(|text| &**text), Some(CompiledText::Unit { .. }));
-        let member = self.view.member(id).filter(|_| is_newest)?;
-        let calls = member.unit.calls().iter();
-        let (at, call) = calls.enumerate().find(|(_, call)| call.kind == CallKind::Extends)?;
-        Some((*member.callees.get(at)?, call.span))
-    }
-
-    /// Updates the faults of some templates.
-    fn inspect(&mut self, ids: &[TemplateId]) {
-        let (names, defined) = (&self.names, &self.defined);
-        let exists = |name: &TemplateName| names.get(name.as_str()).is_some_and(|id| defined.contains(id));
-        let mut finder = FaultFinder {
-            formatters: &self.formatters,
-            exists,
-            names: || defined.iter().filter_map(|id| names.name(id)),
-            suggestions: SuggestionCache::default(),
-        };
-        for id in ids {
-            let (Some(name), Some(text)) = (names.name(*id), effective_text(&self.hold, &self.loaders, *id)) else {
-                continue;
-            };
-            // Whether it breaks its contract is decided again.
-            self.violating.remove(*id);
-            let unit = match &**text {
-                CompiledText::Unit { unit, .. } => unit,
-                CompiledText::Broken { diagnostics, .. } => {
-                    let faults = faults_of_broken(name, diagnostics);
-                    self.faults.set(*id, TextFaults::Listed(faults));
-                    continue;
-                }
-            };
-            let has = |used: &FormatterUse| self.formatters.get(&used.name).is_some();
-            if !unit.formatters().iter().all(has) {
-                let faults = finder.faults_of_unit(name, &**unit);
-                self.faults.set(*id, TextFaults::Listed(faults));
-                continue;
-            }
-            let member = self.view.member(*id).into_iter();
-            let calls = member.flat_map(|member| unit.calls().iter().zip(&member.callees));
-            let missing = calls.filter(|(call, callee)| call.kind != CallKind::Optional && !defined.contains(**callee));
-            let mut has_missing = false;
-            for (call, callee) in missing {
-                has_missing = true;
-                self.faults.note_absent(*callee, || finder.unknown_template(&call.name));
-            }
-            let faults = match (has_missing, self.cycles.contains(*id)) {
-                (true, _) => TextFaults::OnlyCalls,
-                (false, true) => TextFaults::Listed(self.cycle(*id, name).into_iter().collect()),
-                (false, false) => TextFaults::Listed(Arc::default()),
-            };
-            self.faults.set(*id, faults);
-        }
-    }
-
-    /// Returns the fault of a template that extends itself.
-    fn cycle(&self, id: TemplateId, name: &TemplateName) -> Option<Diagnostic> {
-        let (first, span) = self.parent(id)?;
-        let parents = std::iter::successors(Some(first), |parent| self.parent(*parent).map(|(parent, _)| parent));
-        let between = parents.take_while(|parent| *parent != id);
-        let names: Vec<&str> = between
-            .take(CYCLE_LISTED_MAX + 1)
-            .filter_map(|parent| self.names.name(parent))
-            .map(TemplateName::as_str)
-            .collect();
-        let mut message = format!("`{name}` extends ");
-        for (at, parent) in names.iter().enumerate() {
-            match at {
-                CYCLE_LISTED_MAX => message.push_str("…, "),
-                _ => message.push_str(&format!("`{parent}`, which extends ")),
-            }
-        }
-        message.push_str("itself");
-        let fault = Diagnostic::error("extends-cycle", message).help("take one of these `extends` out");
-        let text = self.view.member(id)?.unit.text();
-        Some(fault.in_template(name).at_span(text, span))
-    }
-
     /// Gives entries the faults of their contract, or takes them away. Returns the templates whose status was decided again.
     pub(super) fn set_violations(
         &mut self,
@@ -588,27 +491,12 @@ impl Graph {
     }
 }
 
-/// Returns the members of all cycles that a search along `next` finds, which takes each template once.
-fn cycles(from: &[TemplateId], next: impl Fn(TemplateId) -> Option<TemplateId>) -> Vec<TemplateId> {
-    let mut found = Vec::new();
-    let mut seen = IdSet::default();
-    for start in from {
-        let mut path = Vec::new();
-        let mut here = Some(*start);
-        while let Some(id) = here.filter(|id| seen.insert(*id)) {
-            path.push(id);
-            here = next(id);
-        }
-        // Either a template of an earlier search, or one of this path, which closes a cycle.
-        if let Some(begin) = path.iter().position(|id| Some(*id) == here) {
-            found.extend(path.drain(begin..));
-        }
-    }
-    found
-}
-
 /// Returns the text of a template that is in effect. A function of some fields, so that others can be written meanwhile.
-fn effective_text<'g>(hold: &'g Hold, loaders: &'g LoaderTexts, id: TemplateId) -> Option<&'g Arc<CompiledText>> {
+pub(super) fn effective_text<'g>(
+    hold: &'g Hold,
+    loaders: &'g LoaderTexts,
+    id: TemplateId,
+) -> Option<&'g Arc<CompiledText>> {
     // Usually nothing is held.
     match hold.get(&id) {
         Some(held) => held.served.as_ref(),
@@ -623,13 +511,13 @@ fn missing_formatter() -> Formatter {
 
 /// A set of ids in the order of insertion. Templates that are inserted together usually lie close together in memory.
 #[derive(Default)]
-struct OrderedIds {
-    ids: Vec<TemplateId>,
+pub(super) struct OrderedIds {
+    pub(super) ids: Vec<TemplateId>,
     seen: IdSet,
 }
 
 impl OrderedIds {
-    fn push(&mut self, id: TemplateId) {
+    pub(super) fn push(&mut self, id: TemplateId) {
         if self.seen.insert(id) {
             self.ids.push(id);
         }

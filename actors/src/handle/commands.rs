@@ -13,7 +13,7 @@ use crate::version::Version;
 
 /// Commands of an operator, with who asks and why, the version that they expect, and an idempotency key.
 ///
-/// - The [`Cause`] stands in the report and in the history of the version that the command makes.
+/// - The [`Cause`] appears in the report and in the history of the version that the command makes.
 /// - A command that expects a version does nothing if another one is served; it is answered [`RolledBack::Conflict`], which names that
 ///   version. So two operators do not undo each other's work unseen.
 /// - With a key, each kind of command is carried out once, however often it is sent, and each repetition receives the first answer; the

@@ -1,4 +1,4 @@
-//! What a rollback holds: the texts that wait, and why.
+//! The texts that wait since a rollback, and their causes.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use crate::version::Version;
 pub struct HoldOrigin {
     /// The version that the rollback made.
     pub(crate) version: Version,
-    /// Who rolled back, and why.
+    /// The cause of the rollback: a name, a reason and a trace.
     pub(crate) cause: Cause,
 }
 
@@ -58,7 +58,7 @@ pub struct WaitingTemplate {
     pub diagnostics: Vec<Diagnostic>,
     /// The version that the rollback made. The text waits since then.
     pub since: Version,
-    /// Who rolled back, and why.
+    /// The cause of the rollback: a name, a reason and a trace.
     pub cause: Cause,
 }
 

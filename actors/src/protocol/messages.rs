@@ -43,7 +43,7 @@ pub struct SyncSources {
 pub struct Reload {
     /// True to read every byte again, for changes that neither an event nor a time stamp shows.
     pub full: bool,
-    /// Who asked for it, and why. Without a name it is the loader.
+    /// The cause: a name, a reason and a trace. Without a name it is the loader.
     pub cause: Cause,
 }
 
@@ -100,7 +100,7 @@ pub struct SourcesChanged {
     pub removed: Vec<TemplateKey>,
     /// The time at which the first of these changes was noticed.
     pub noticed: Instant,
-    /// Who asked for the sync that found them, and why; the loader, if nobody did.
+    /// The cause of the sync that found them: a name, a reason and a trace; the loader, if nobody asked for it.
     pub cause: Cause,
 }
 
@@ -112,7 +112,7 @@ pub struct Compiled {
     pub batch: CompiledBatch,
     /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
-    /// Who caused it, and why.
+    /// The cause: a name, a reason and a trace.
     pub cause: Cause,
 }
 
@@ -133,7 +133,7 @@ pub struct PublishBatch<G> {
     pub graph: G,
     /// The time at which the first change of the batch was noticed.
     pub noticed: Instant,
-    /// Who caused it, and why.
+    /// The cause: a name, a reason and a trace.
     pub cause: Cause,
 }
 
@@ -242,7 +242,7 @@ pub struct CommandOptions {
     pub key: Option<IdempotencyKey>,
     /// The version that the operator has seen. If another one is served, nothing is done and the answer is [`RolledBack::Conflict`].
     pub expected: Option<Version>,
-    /// Who asked for it, and why.
+    /// The cause: a name, a reason and a trace.
     pub cause: Cause,
 }
 
@@ -254,7 +254,7 @@ pub enum RolledBack {
     Published(Arc<Report>),
     /// Nothing waited, or it changes nothing that is served.
     Unchanged(Version),
-    /// What waits is rejected, for this reason; it still waits.
+    /// The texts that wait are rejected, for this reason; they still wait.
     Refused(String),
     /// The version is not kept, or no longer.
     NotKept(VersionNotKept),
@@ -287,7 +287,7 @@ pub struct VersionConflict {
     pub expected: Version,
     /// The version that is served.
     pub served: Version,
-    /// Who made that version, and why.
+    /// The cause of that version: a name, a reason and a trace.
     pub cause: Cause,
 }
 

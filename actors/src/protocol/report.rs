@@ -16,7 +16,7 @@ pub struct Report {
     pub version: Version,
     /// The digest of everything that it serves.
     pub digest: Digest,
-    /// Who asked for the change, and why.
+    /// The cause: a name, a reason and a trace.
     pub cause: Cause,
     /// New texts that compile, without those that only call one.
     pub changed: Vec<TemplateKey>,

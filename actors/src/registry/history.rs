@@ -25,11 +25,11 @@ pub(crate) struct Changed<G> {
 pub(crate) enum Resumed<G> {
     /// Nothing waited.
     Nothing,
-    /// What waited is applied, and makes a new version.
+    /// The texts that waited are applied, and make a new version.
     Published(Box<Changed<G>>),
-    /// What waited is applied, and changes nothing that is served.
+    /// The texts that waited are applied, and change nothing that is served.
     Unchanged(G),
-    /// What waits is rejected, for this reason.
+    /// The texts that wait are rejected, for this reason.
     Refused(String),
 }
 

@@ -190,7 +190,7 @@ fn steps(content: &snapshot::Content, from: TemplateId, is_end: impl Fn(Template
     None
 }
 
-/// What is expected of a kept version.
+/// A kept version as the model expects it.
 #[derive(Clone)]
 struct Kept {
     version: Version,

@@ -38,8 +38,8 @@ fn names(names: impl IntoIterator<Item = impl ToString>) -> Vec<String> {
     names.into_iter().map(|name| name.to_string()).collect()
 }
 
-/// What a report says, in short.
-fn told(report: &PreviewReport) -> [Vec<String>; 6] {
+/// Returns the lists of a report as names.
+fn described(report: &PreviewReport) -> [Vec<String>; 6] {
     [
         names(&report.changed),
         names(&report.removed),
@@ -110,7 +110,7 @@ async fn a_preview_tells_what_would_change() {
     for (edits, expected) in cases {
         let preview = hotplate.preview(request(edits)).await.expect("a preview");
         let expected = expected.map(|list| names(list.iter()));
-        assert_eq!(told(preview.report()), expected, "{edits:?}");
+        assert_eq!(described(preview.report()), expected, "{edits:?}");
     }
     let complete = PreviewRequest {
         complete: true,

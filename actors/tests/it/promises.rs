@@ -26,15 +26,15 @@ fn block<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn engine(limits: Limits, templates: &[(&str, &str)]) -> (Hotplate, MemoryHandle) {
-    let (loader, shelf) = MemoryLoader::new();
-    shelf.edit(templates.iter().map(|(each, text)| (name(each), Some(*text))));
+    let (loader, memory) = MemoryLoader::new();
+    memory.edit(templates.iter().map(|(each, text)| (name(each), Some(*text))));
     (
         Hotplate::builder()
             .loader(loader)
             .limits(limits)
             .start()
             .expect("starts"),
-        shelf,
+        memory,
     )
 }
 
@@ -79,10 +79,10 @@ fn no_answer_mixes_two_versions_of_templates_in_jinja() {
 /// Publishes versions of the parts of a page while eight threads render it. The page prints the number of the version for each
 /// part, with commas behind.
 fn publish_while_rendering(entry: &str, page: &str, versions: u64, parts: impl Fn(u64) -> Vec<(String, String)>) {
-    let (hotplate, shelf) = engine(Limits::default(), &[(entry, page)]);
+    let (hotplate, memory) = engine(Limits::default(), &[(entry, page)]);
     let publish = |number: u64| {
         let parts = parts(number).into_iter();
-        shelf.edit(parts.map(|(part, text)| (name(&part), Some(text))));
+        memory.edit(parts.map(|(part, text)| (name(&part), Some(text))));
     };
     publish(0);
     block(hotplate.reload()).expect("reloads");
@@ -128,7 +128,7 @@ fn publish_while_rendering(entry: &str, page: &str, versions: u64, parts: impl F
 
 #[test]
 fn a_fault_in_any_actor_loses_nothing() {
-    let (hotplate, shelf) = engine(Limits::default(), &[("a.html", "0")]);
+    let (hotplate, memory) = engine(Limits::default(), &[("a.html", "0")]);
     let mut events = hotplate.subscribe();
     let mut number = 0;
     for actor in ["watcher", "compiler", "graph", "registry", "renderer"] {
@@ -137,7 +137,7 @@ fn a_fault_in_any_actor_loses_nothing() {
             let before = faults.count();
             faults.inject(moment);
             number += 1;
-            shelf.set(name("a.html"), number.to_string());
+            memory.set(name("a.html"), number.to_string());
             let report = block(hotplate.reload()).expect("a reload survives the fault");
             assert!(report.diagnostics.is_empty(), "{actor} {moment:?}: {report:?}");
             assert_eq!(
@@ -161,7 +161,7 @@ fn a_fault_in_any_actor_loses_nothing() {
 
 #[test]
 fn a_failed_watcher_syncs_again() {
-    let (hotplate, shelf) = engine(Limits::default(), &[("a.html", "0")]);
+    let (hotplate, memory) = engine(Limits::default(), &[("a.html", "0")]);
     let mut events = hotplate.subscribe();
     for (number, moment) in [
         (1, FaultMoment::Before),
@@ -173,7 +173,7 @@ fn a_failed_watcher_syncs_again() {
             .find(|(each, _)| *each == "watcher")
             .expect("is there");
         faults.inject(moment);
-        shelf.set(name("a.html"), number.to_string());
+        memory.set(name("a.html"), number.to_string());
         while hotplate.render("a.html", &()).expect("renders").body != number.to_string() {
             block(events.next());
         }
@@ -219,8 +219,8 @@ fn the_policy_decides_about_failed_renders() {
         ("down.html", "down: {status} {name}"),
     ];
     for policy in [OnFailure::LastGood, OnFailure::Fallback, OnFailure::Return] {
-        let (loader, shelf) = MemoryLoader::new();
-        shelf.edit(templates.map(|(each, text)| (name(each), Some(text))));
+        let (loader, memory) = MemoryLoader::new();
+        memory.edit(templates.map(|(each, text)| (name(each), Some(text))));
         let hotplate = Hotplate::builder()
             .loader(loader)
             .on_failure(policy)
@@ -345,7 +345,7 @@ fn renders_can_be_cancelled() {
         ..Limits::default()
     };
     let endless = "{{ for a in l }}{{ for b in l }}{{ for c in l }}{{ for d in l }}{{ endfor }}{{ endfor }}{{ endfor }}{{ endfor }}";
-    let (hotplate, _shelf) = engine(limits, &[("endless.html", endless), ("quick.html", "quick")]);
+    let (hotplate, _memory) = engine(limits, &[("endless.html", endless), ("quick.html", "quick")]);
     let data = json!({ "l": (0..5000).collect::<Vec<u32>>() });
     let timeout = |options: &RenderOptions| {
         let failure = hotplate
@@ -387,10 +387,10 @@ fn renders_can_be_cancelled() {
 
 #[test]
 fn a_roll_back_holds_what_it_rolled_back() {
-    let (hotplate, shelf) = engine(Limits::default(), &[("a.txt", "1"), ("b.txt", "1")]);
+    let (hotplate, memory) = engine(Limits::default(), &[("a.txt", "1"), ("b.txt", "1")]);
     let first = hotplate.snapshot().version();
     let body = || hotplate.render("a.txt", &()).expect("renders").body;
-    shelf.set(name("a.txt"), "2");
+    memory.set(name("a.txt"), "2");
     block(hotplate.reload()).expect("reloads");
     let back = || {
         let command = hotplate.commands().cause(Cause::by("alice").reason("wrong prices"));
@@ -401,7 +401,7 @@ fn a_roll_back_holds_what_it_rolled_back() {
     let report = block(hotplate.reload()).expect("reloads");
     assert_eq!((report.outcome, report.waiting.count), (ReloadOutcome::Held, 1));
     // Other templates go forward, and the reload names what still waits.
-    shelf.set(name("b.txt"), "2");
+    memory.set(name("b.txt"), "2");
     let report = block(hotplate.reload()).expect("reloads");
     assert_eq!((report.waiting.names, body().as_str()), (vec![name("a.txt")], "1"));
     assert_eq!(hotplate.render("b.txt", &()).expect("renders").body, "2");
@@ -420,7 +420,7 @@ fn a_roll_back_holds_what_it_rolled_back() {
     let both = |name: &str| (name.to_owned(), Some("1".to_owned()), Some("2".to_owned()));
     assert_eq!(texts.collect::<Vec<_>>(), [both("a.txt"), both("b.txt")]);
     // A fix of the template lifts its hold.
-    shelf.set(name("a.txt"), "3");
+    memory.set(name("a.txt"), "3");
     block(hotplate.reload()).expect("reloads");
     assert_eq!(body(), "3");
     assert!(block(hotplate.history()).expect("answers").waiting.is_empty());
@@ -441,11 +441,11 @@ fn a_kept_version_is_rendered_on_request_and_its_holders_are_known() {
         history_versions: 2,
         ..Limits::default()
     };
-    let (hotplate, shelf) = engine(limits, &[("a.txt", "1")]);
+    let (hotplate, memory) = engine(limits, &[("a.txt", "1")]);
     let first = hotplate.snapshot().version();
     let pinned = hotplate.snapshot().held_by(Cause::by("export").trace("t1"));
     let edit = |text: &str| {
-        shelf.set(name("a.txt"), text);
+        memory.set(name("a.txt"), text);
         block(hotplate.reload()).expect("reloads");
     };
     edit("2");
@@ -486,11 +486,11 @@ fn a_kept_version_is_rendered_on_request_and_its_holders_are_known() {
 
 #[test]
 fn handles_names_and_pinned_versions_agree() {
-    let (hotplate, shelf) = engine(Limits::default(), &[("a.txt", "1")]);
+    let (hotplate, memory) = engine(Limits::default(), &[("a.txt", "1")]);
     let later = hotplate.handle("later.txt");
     assert!(matches!(later.render(&()), Err(RenderFailure::NotFound { .. })));
     let pinned = hotplate.snapshot();
-    shelf.edit([(name("later.txt"), Some("here")), (name("a.txt"), None)]);
+    memory.edit([(name("later.txt"), Some("here")), (name("a.txt"), None)]);
     block(hotplate.reload()).expect("reloads");
     assert_eq!(later.render(&()).expect("renders").body, "here");
     assert_eq!(pinned.render("a.txt", &()).expect("its own version").body, "1");

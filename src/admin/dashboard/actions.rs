@@ -10,12 +10,10 @@ use serde::Deserialize;
 
 use super::pages;
 use crate::admin::access::Access;
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Answered, Problem};
 use crate::admin::state::AdminState;
 use crate::admin::{body, operator};
 use crate::metrics::now_ms;
-
-type Answered = Result<HttpResponse, Problem>;
 
 /// The fields of all forms.
 #[derive(Debug, Default, Deserialize)]

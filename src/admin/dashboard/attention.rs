@@ -29,7 +29,7 @@ struct AttentionItem {
     /// The kind in a word.
     heading: &'static str,
     text: String,
-    /// What to do about it.
+    /// The thing to do about it.
     action: Option<String>,
 }
 

@@ -9,6 +9,7 @@ use super::{Frame, NameList};
 use crate::admin::model::{Finding, HealthAnswer, PublicationAnswer, VersionAnswer};
 use crate::admin::phrases;
 use crate::admin::vitals::VitalsView;
+use crate::percent::percent_encoded;
 
 /// Versions that the overview lists.
 const VERSIONS: usize = 8;
@@ -217,7 +218,7 @@ struct BreakerView {
 impl BreakersView {
     pub(super) fn of(health: &HealthAnswer, now_ms: u64) -> Self {
         let list = health.breakers.iter().take(FINDINGS).map(|breaker| BreakerView {
-            href: format!("/_hotplate/templates?at={}", phrases::in_query(&breaker.template)),
+            href: format!("/_hotplate/templates?at={}", percent_encoded(&breaker.template)),
             name: breaker.template.clone(),
             since_ms: breaker.since_ms,
             since: phrases::ago(breaker.since_ms, now_ms),
@@ -310,7 +311,7 @@ impl FindingView {
             href: finding
                 .template
                 .as_deref()
-                .map(|template| format!("/_hotplate/templates?at={}", phrases::in_query(template))),
+                .map(|template| format!("/_hotplate/templates?at={}", percent_encoded(template))),
             text,
         }
     }
@@ -328,7 +329,7 @@ pub(super) struct VersionRow {
     pub(super) held: bool,
     /// The version that is served while the page is shown, which a rollback from this page expects.
     pub(super) current: u64,
-    /// Who asked for the version, and why.
+    /// The cause of the version in words.
     pub(super) cause: Option<String>,
     pub(super) changed: NameList,
     pub(super) removed: NameList,

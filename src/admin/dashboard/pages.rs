@@ -18,13 +18,12 @@ use super::{Frame, PageStatus, actions};
 use crate::admin::api::CompareTo;
 use crate::admin::calls::CallGraph;
 use crate::admin::model::{FAILURES_MAX, FailureAnswer, Finding, VersionsAnswer};
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Answered, Problem};
 use crate::admin::state::{AdminState, json};
 use crate::admin::vitals::VitalsView;
-use crate::admin::{api, body, instance, phrases, stream};
+use crate::admin::{api, body, instance, stream};
 use crate::metrics::now_ms;
-
-type Answered = Result<HttpResponse, Problem>;
+use crate::percent::percent_encoded;
 
 /// The query of a page. Other parameters are ignored.
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +61,7 @@ pub(super) fn to_login(asked: Option<&PathAndQuery>) -> HttpResponse {
     let asked = asked.map_or("", PathAndQuery::as_str);
     let to = match return_to(Some(asked)) {
         HOME => "/_hotplate/login".to_owned(),
-        page => format!("/_hotplate/login?to={}", phrases::in_query(page)),
+        page => format!("/_hotplate/login?to={}", percent_encoded(page)),
     };
     HttpResponse::SeeOther().insert_header((LOCATION, to)).finish()
 }

@@ -1,8 +1,8 @@
 //! The list of previews, and one preview: its report, and a page as it would be beside the difference of its output.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::overview::FindingsView;
@@ -10,12 +10,11 @@ use super::pages::{DashboardTab, PageQuery, frame, known, notice};
 use super::versions::{DiffLine, lines};
 use super::{Frame, NameList};
 use crate::admin::model::{Finding, PreviewAnswer, RenderAnswer};
-use crate::admin::problem::Problem;
+use crate::admin::problem::Answered;
 use crate::admin::state::AdminState;
 use crate::admin::{api, body, phrases};
 use crate::metrics::now_ms;
-
-type Answered = Result<HttpResponse, Problem>;
+use crate::percent::percent_encoded;
 
 /// Names of each kind that a preview lists.
 const NAMES: usize = 20;
@@ -172,7 +171,7 @@ impl RenderRow {
         };
         let (before, after) = (&render.before, &render.after);
         Self {
-            href: format!("/_hotplate/previews/{id}?at={}", phrases::in_query(&render.entry)),
+            href: format!("/_hotplate/previews/{id}?at={}", percent_encoded(&render.entry)),
             entry: render.entry.clone(),
             change: render.change,
             before: side(before.bytes, before.micros, &before.error),
@@ -187,7 +186,7 @@ impl ShownRender {
         let (lines, cut) = lines(render.unified.as_deref().unwrap_or_default());
         let error: Vec<Finding> = render.after.error.iter().cloned().collect();
         Self {
-            source: format!("/_hotplate/previews/{id}/render/{}", phrases::in_query(&render.entry)),
+            source: format!("/_hotplate/previews/{id}/render/{}", percent_encoded(&render.entry)),
             entry: render.entry.clone(),
             fails: !error.is_empty(),
             findings: FindingsView::of(error, 1),

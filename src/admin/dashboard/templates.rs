@@ -11,6 +11,7 @@ use super::overview::FindingsView;
 use crate::admin::calls::{CallGraph, Subgraph};
 use crate::admin::model::{StatusAnswer, TemplateAnswer};
 use crate::admin::phrases;
+use crate::percent::percent_encoded;
 
 /// Maximum number of templates for which the whole graph is drawn. Of a larger graph only the part near one template is drawn.
 pub(super) const DRAWN_WHOLE: usize = 400;
@@ -78,7 +79,7 @@ impl ListQuery {
         let filters = [("q", &self.search), ("state", &self.state)];
         let filters = filters.into_iter().filter(|(_, value)| !value.is_empty());
         filters
-            .map(|(key, value)| format!("&{key}={}", phrases::in_query(value)))
+            .map(|(key, value)| format!("&{key}={}", percent_encoded(value)))
             .collect()
     }
 
@@ -131,9 +132,7 @@ pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> Te
         found.sort_by_key(|node| (urgency(*node), std::cmp::Reverse(calls.callers[*node].len())));
     }
     let address = |page: usize| {
-        let at = at
-            .map(|at| format!("&at={}", phrases::in_query(at)))
-            .unwrap_or_default();
+        let at = at.map(|at| format!("&at={}", percent_encoded(at))).unwrap_or_default();
         format!("/_hotplate/templates?page={page}{at}{}", query.filters())
     };
     let pages = found.len().div_ceil(LISTED).max(1);
@@ -180,10 +179,10 @@ pub(super) fn words(status: StatusAnswer) -> &'static str {
 
 /// Returns the address of a template, with the search.
 pub(super) fn href(name: &str, search: &str) -> String {
-    let mut href = format!("/_hotplate/templates?at={}", phrases::in_query(name));
+    let mut href = format!("/_hotplate/templates?at={}", percent_encoded(name));
     if !search.is_empty() {
         href.push_str("&q=");
-        href.push_str(&phrases::in_query(search));
+        href.push_str(&percent_encoded(search));
     }
     href
 }

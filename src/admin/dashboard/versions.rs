@@ -6,6 +6,7 @@ use super::Frame;
 use super::overview::{FindingsView, Rows};
 use crate::admin::model::{ChangedTemplate, DiffAnswer, SideAnswer, WaitingAnswer};
 use crate::admin::phrases;
+use crate::percent::percent_encoded;
 
 #[derive(Debug, Serialize)]
 pub(super) struct VersionsView {
@@ -42,7 +43,7 @@ const WAITING_ERRORS: usize = 3;
 impl WaitingView {
     pub(super) fn of(waiting: &WaitingAnswer) -> Self {
         let list = waiting.templates.iter().take(WAITING).map(|each| WaitingRow {
-            href: format!("/_hotplate/templates?at={}", phrases::in_query(&each.name)),
+            href: format!("/_hotplate/templates?at={}", percent_encoded(&each.name)),
             name: each.name.clone(),
             change: each.change,
             since: each.since,
@@ -153,7 +154,7 @@ impl TemplateDiff {
         let (before, after) = (status(&changed.before), status(&changed.after));
         let change = before.zip(after).filter(|(before, after)| before != after);
         Self {
-            href: format!("/_hotplate/templates?at={}", phrases::in_query(&changed.name)),
+            href: format!("/_hotplate/templates?at={}", percent_encoded(&changed.name)),
             name: changed.name,
             change: changed.change,
             status: change.map(|(before, after)| format!("{} → {}", before.as_str(), after.as_str())),

@@ -8,7 +8,7 @@ use crate::admin::model::FailureAnswer;
 use crate::admin::phrases;
 use crate::admin::vitals::VitalsView;
 
-/// What visitors get.
+/// The answers that visitors get.
 #[derive(Debug, Serialize)]
 pub(super) struct VisitorsView {
     vitals: VitalsView,
@@ -39,7 +39,7 @@ struct FailureRow {
     ago: String,
     /// The counts in words.
     count: String,
-    /// What visitors get now, in words, and its kind: `good`, `warn` or `bad`.
+    /// The answer that visitors get now, in words, and its kind: `good`, `warn` or `bad`.
     now: &'static str,
     kind: &'static str,
     /// The template and line of the error.

@@ -13,10 +13,10 @@ use crate::cli::setup::CommandSetup;
 /// The flags that say who asks for a change, and why.
 #[derive(Debug, Args)]
 pub(crate) struct CauseArguments {
-    /// Why: it stands in the history, the log and the dashboard
+    /// The reason, which appears in the history, the log and the dashboard
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Who asks; by default the user that runs this command
+    /// The name of the person or program that asks; by default the user that runs this command
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use hotplate::metrics::now_ms;
 use serde_json::Value;
 
+use crate::admin::phrases;
+use crate::cli::json::list;
 use crate::cli::names;
 
 /// Names that a line spells out.
@@ -260,14 +262,9 @@ fn cause(cause: &Value) -> String {
 
 /// Returns a time as its distance from now.
 fn ago(at_ms: &Value) -> String {
-    let Some(at_ms) = at_ms.as_u64() else {
-        return "at an unknown time".to_owned();
-    };
-    match now_ms().saturating_sub(at_ms) / 1000 {
-        seconds @ ..60 => format!("{seconds} s ago"),
-        seconds @ 60..3_600 => format!("{} min ago", seconds / 60),
-        seconds @ 3_600..86_400 => format!("{} h ago", seconds / 3_600),
-        seconds => format!("{} d ago", seconds / 86_400),
+    match at_ms.as_u64() {
+        Some(at_ms) => phrases::ago(at_ms, now_ms()),
+        None => "at an unknown time".to_owned(),
     }
 }
 
@@ -286,10 +283,6 @@ fn table<const N: usize>(rows: &[[String; N]]) -> String {
 
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

@@ -93,21 +93,21 @@ fn git_archive(directory: &Path, revision: &str, limits: &Limits) -> Result<Vec<
         .unwrap_or(u64::MAX)
         .saturating_mul(ARCHIVE_BYTES_PER_BYTE);
     let (done, is_done) = sync_channel(2);
-    let message = done.clone();
+    let stderr_done = done.clone();
     std::thread::spawn(move || {
         let mut archive = Vec::new();
         let read = stdout.map(|stdout| stdout.take(bytes_max).read_to_end(&mut archive));
         let _ = done.send((true, read.map_or(Ok(0), |read| read).map(|_| archive)));
     });
     std::thread::spawn(move || {
-        let mut said = Vec::new();
-        let read = stderr.map(|stderr| stderr.take(MESSAGE_BYTES_MAX).read_to_end(&mut said));
-        let _ = message.send((false, read.map_or(Ok(0), |read| read).map(|_| said)));
+        let mut message = Vec::new();
+        let read = stderr.map(|stderr| stderr.take(MESSAGE_BYTES_MAX).read_to_end(&mut message));
+        let _ = stderr_done.send((false, read.map_or(Ok(0), |read| read).map(|_| message)));
     });
-    let (mut archive, mut said) = (Vec::new(), Vec::new());
+    let (mut archive, mut message) = (Vec::new(), Vec::new());
     for _ in 0..2 {
         match is_done.recv_timeout(GIT_TIMEOUT) {
-            Ok((is_archive, Ok(bytes))) => *if is_archive { &mut archive } else { &mut said } = bytes,
+            Ok((is_archive, Ok(bytes))) => *if is_archive { &mut archive } else { &mut message } = bytes,
             Ok((_, Err(error))) => {
                 let _ = child.kill();
                 return Err(failed(error.to_string()));
@@ -123,6 +123,6 @@ fn git_archive(directory: &Path, revision: &str, limits: &Limits) -> Result<Vec<
     let status = child.wait().map_err(|error| failed(error.to_string()))?;
     match status.success() {
         true => Ok(archive),
-        false => Err(failed(String::from_utf8_lossy(&said).trim().to_owned())),
+        false => Err(failed(String::from_utf8_lossy(&message).trim().to_owned())),
     }
 }

@@ -73,7 +73,7 @@ pub(super) enum ServerEvent<'e> {
 pub(super) struct VersionEvent {
     pub(super) version: Version,
     pub(super) digest: Digest,
-    /// Who asked for it, and why; nobody for what exists at the start.
+    /// The cause: a name, a reason and a trace. It is empty for the version of the start.
     pub(super) cause: Cause,
     pub(super) changed: Vec<TemplateName>,
     pub(super) removed: Vec<TemplateName>,

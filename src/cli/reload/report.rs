@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use crate::cli::json::{list, sample};
 use crate::cli::names;
 
 /// Names that a line spells out.
@@ -37,21 +38,10 @@ pub(super) fn text(report: &Value) -> String {
         }
     }
     text.push('\n');
-    if let Some(count @ 1..) = report["waiting"]["count"].as_u64() {
-        let names: Vec<&str> = list(&report["waiting"]["names"])
-            .iter()
-            .filter_map(Value::as_str)
-            .collect();
-        let more = count.saturating_sub(names.len() as u64);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
+    if let Some(names) = sample(&report["waiting"]) {
         let _ = writeln!(
             text,
-            "waiting since a rollback, until their text changes or `hotplate resume`: {}{more}",
-            names.join(", ")
+            "waiting since a rollback, until their text changes or `hotplate resume`: {names}"
         );
     }
     for ((kind, since), names) in not_current(report) {
@@ -77,10 +67,6 @@ fn not_current(report: &Value) -> BTreeMap<(&str, Option<u64>), Vec<&str>> {
         by_answer.entry(answer).or_default().push(field("template"));
     }
     by_answer
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

@@ -145,7 +145,7 @@ mod tests {
     }
 
     /// Returns true if there is a tag, and the date, both as in the headers.
-    fn said(stamps: &Stamps) -> (bool, Option<String>) {
+    fn described(stamps: &Stamps) -> (bool, Option<String>) {
         let mut answer = HttpResponse::Ok();
         Validators::new(stamps, now()).describe(&mut answer);
         let answer = answer.finish();
@@ -172,7 +172,7 @@ mod tests {
             ((NOW + 1, 0), None),
         ] {
             assert_eq!(
-                said(&file(modified, old)),
+                described(&file(modified, old)),
                 (true, date.map(str::to_owned)),
                 "{modified:?}"
             );
@@ -202,13 +202,13 @@ mod tests {
                 (NOW - 1 - age / 1_000_000_000, 1_000_000_000 - age % 1_000_000_000),
             )
         };
-        assert!(!said(&age(1_000_000)).0 && !said(&age(19_999_999)).0);
-        assert!(said(&age(20_000_000)).0 && said(&age(900_000_000)).0);
+        assert!(!described(&age(1_000_000)).0 && !described(&age(19_999_999)).0);
+        assert!(described(&age(20_000_000)).0 && described(&age(900_000_000)).0);
         // A file system that counts whole seconds.
         let whole = |ago: i64| file((0, 0), (NOW - ago, 0));
-        assert!(!said(&whole(0)).0 && !said(&whole(1)).0 && said(&whole(2)).0);
+        assert!(!described(&whole(0)).0 && !described(&whole(1)).0 && described(&whole(2)).0);
         // If the clock was set back, the change lies in the future.
-        assert!(said(&whole(-5)).0);
+        assert!(described(&whole(-5)).0);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::percent::percent_encoded;
+
 /// An editor that opens a line of a file by a link.
 ///
 /// ```
@@ -68,20 +70,8 @@ impl Editor {
         self.0
             .replace("{line}", &line.to_string())
             .replace("{column}", &column.to_string())
-            .replace("{file}", &encoded(file))
+            .replace("{file}", &percent_encoded(&file.to_string_lossy()))
     }
-}
-
-/// Percent-encodes a path for use in an address.
-fn encoded(file: &Path) -> String {
-    let mut encoded = String::new();
-    for byte in file.to_string_lossy().bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => encoded.push(byte as char),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
 }
 
 impl std::fmt::Display for EditorError {

@@ -54,7 +54,7 @@ pub struct Extensions {
     globals: Registry<serde_json::Value>,
 }
 
-/// What is registered, sorted by name.
+/// The registered items, sorted by name.
 #[derive(Clone)]
 struct Registry<T>(Vec<(Box<str>, T)>);
 

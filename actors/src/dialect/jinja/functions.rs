@@ -25,9 +25,9 @@ pub(super) enum Function<'r> {
     MakeJoiner,
     RandRange,
     Now,
-    /// What `cycler` returns.
+    /// The result of `cycler`.
     Cycler(&'r Cycler<'r>),
-    /// What `joiner` returns.
+    /// The result of `joiner`.
     Joiner(&'r Joiner<'r>),
     Own(&'r OwnFunction),
 }

@@ -1,6 +1,6 @@
 //! Operators and filters of other languages, and the expression to write here.
 
-/// What somebody meant by an expression of another language.
+/// The meaning of an expression of another language.
 pub(super) enum Meant {
     /// The expression to write.
     Expression(String),
