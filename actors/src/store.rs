@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/STORE               format number, and the sources whose templates these are
 //! DIR/CURRENT, PREVIOUS   pointers: the number and digest of a manifest
-//! DIR/manifests/<number>  a version: the name and digest of each text, and the texts of stale templates
+//! DIR/manifests/<number>  a version: the name, digest and language of each text, and the texts of stale templates
 //! DIR/blobs/ab/<digest>   a text, named by its digest
 //! DIR/LOCK                held while somebody writes; the system releases it when a process ends
 //! ```
@@ -44,7 +44,7 @@ use crate::template::{Digest, TemplateName};
 
 use files::Files;
 use manifest::Pointer;
-use version::{SharedText, StoredBody, StoredVersion, has_digest};
+use version::{SharedText, StoredBody, StoredLanguage, StoredVersion, has_digest};
 
 /// The largest manifest that is read. It has room for a million names of the usual length.
 const MANIFEST_BYTES_MAX: u64 = 1024 * 1024 * 1024;
@@ -326,17 +326,17 @@ impl Store {
             .map_err(|error| problem(error.to_string()))?;
         let mut texts: HashMap<Digest, Arc<str>> = HashMap::new();
         let (directory, files, damaged) = (&self.directory, &self.files, &mut self.damaged);
-        let text = |name: &TemplateName, digest: Digest| {
+        let text = |name: &TemplateName, digest: Digest, language: StoredLanguage| {
             if let Some(text) = texts.get(&digest) {
-                return Ok(StoredBody::Text(digest, SharedText::Plain(Arc::clone(text))));
+                return Ok(StoredBody::Text(digest, SharedText::Plain(Arc::clone(text)), language));
             }
             let path = text_path(directory, &digest);
-            let content = read_text(&**files, &path, digest).map_err(|reason| {
+            let content = read_text(&**files, &path, digest, language.root.as_deref()).map_err(|reason| {
                 damaged.insert(digest);
                 format!("the text of `{name}`, {}, {reason}", path.display())
             })?;
             texts.insert(digest, Arc::clone(&content));
-            Ok(StoredBody::Text(digest, SharedText::Plain(content)))
+            Ok(StoredBody::Text(digest, SharedText::Plain(content), language))
         };
         let (mut version, digest) = manifest::parse(&bytes, text).map_err(problem)?;
         if expected.is_some_and(|expected| expected != digest) {
@@ -435,7 +435,8 @@ impl Store {
     /// Returns the digest of each text that a manifest names.
     fn named_by(&self, number: u64) -> Option<HashSet<Digest>> {
         let bytes = self.files.read(&self.manifest_path(number), MANIFEST_BYTES_MAX).ok()?;
-        let unread = |_: &TemplateName, digest| Ok(StoredBody::Text(digest, SharedText::Plain("".into())));
+        let unread =
+            |_: &TemplateName, digest, language| Ok(StoredBody::Text(digest, SharedText::Plain("".into()), language));
         let (version, _) = manifest::parse(&bytes, unread).ok()?;
         Some(version.digests().collect())
     }
@@ -472,14 +473,14 @@ impl Store {
         let mut changed = BTreeSet::new();
         let mut new_directory = false;
         for (name, body) in version.texts() {
-            let StoredBody::Text(digest, content) = body else {
+            let StoredBody::Text(digest, content, language) = body else {
                 continue;
             };
             if known.texts.contains(digest) {
                 continue;
             }
             let content = content.as_str().as_bytes();
-            if !has_digest(content, *digest) {
+            if !has_digest(content, *digest, language.root.as_deref()) {
                 let name = name.clone();
                 return Err(StoreError::WrongDigest { name });
             }
@@ -581,11 +582,11 @@ fn text_path(directory: &Path, digest: &Digest) -> PathBuf {
 }
 
 /// Reads a text, and checks that it has its digest.
-fn read_text(files: &dyn Files, path: &Path, digest: Digest) -> Result<Arc<str>, String> {
+fn read_text(files: &dyn Files, path: &Path, digest: Digest, root: Option<&str>) -> Result<Arc<str>, String> {
     let bytes = files
         .read(path, TEXT_BYTES_MAX)
         .map_err(|error| format!("cannot be read: {error}"))?;
-    if !has_digest(&bytes, digest) {
+    if !has_digest(&bytes, digest, root) {
         return Err("is damaged".into());
     }
     let text = String::from_utf8(bytes).map_err(|_| "is not text".to_owned())?;

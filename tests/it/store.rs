@@ -119,6 +119,43 @@ fn samples_and_schemas_may_come_and_go_between_starts() {
     assert_eq!(server.running.end("TERM").code(), Some(0));
 }
 
+#[cfg(feature = "jinja")]
+#[test]
+fn pages_in_jinja_are_served_although_the_settings_are_gone_with_the_site() {
+    let files = Files::new(&[
+        (
+            "site/templates/index.html",
+            "<body>{{ title | upper }}{{ absent }}</body>",
+        ),
+        ("site/data/_all.json", r#"{"title": "first"}"#),
+        (
+            "site/hotplate.toml",
+            "[templates]\ndialect = \"jinja\"\nmissing = \"lenient\"\n",
+        ),
+    ]);
+    let (site, away) = (files.path().join("site"), files.path().join("away"));
+    let server = serve(&files);
+    assert_eq!(server.get("/").body, "<body>FIRST</body>");
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+    std::fs::rename(&site, &away).expect("moved");
+    // The second of these starts from what the first has stored.
+    for _ in 0..2 {
+        let server = serve(&files);
+        let page = server.get("/");
+        assert_eq!((page.status, page.body.as_str()), (200, "<body>FIRST</body>"));
+        assert_eq!(server.running.end("TERM").code(), Some(0));
+    }
+    std::fs::rename(&away, &site).expect("moved");
+    // What its source has now, in the language of the settings, replaces it.
+    files.write("site/hotplate.toml", "[templates]\ndialect = \"tiny\"\n");
+    files.write("site/templates/index.html", "<body>{title}</body>");
+    let server = serve(&files);
+    wait::until("the source does not replace the stored text", || {
+        server.get("/").body == "<body>first</body>"
+    });
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+}
+
 #[test]
 fn a_required_template_that_is_broken_refuses_the_start() {
     let files = site();
