@@ -258,7 +258,7 @@ impl Site {
             let site = self.clone();
             return builder.entries(move |name| site.is_entry(name));
         }
-        let has = |directory: &str| self.directory.join(directory).is_dir();
+        let has = |directory: &str| self.has_beside(directory);
         let builder = self.with_data_dialect(builder.optional_fallback("maintenance.html"));
         let builder = builder.samples(SiteSamples {
             are_contract: has(layout::SAMPLES),
@@ -278,7 +278,13 @@ impl Site {
         DirectoryLoader::new(self.mounts(), limits).sync(Depth::Afresh)
     }
 
-    /// Returns the directories that are loaded. Those of samples and schemas are left out if they do not exist at the start.
+    /// Returns true if the directory of samples or of schemas exists, or may come with templates that are not there yet.
+    fn has_beside(&self, directory: &str) -> bool {
+        self.directory.join(directory).is_dir() || !self.template_directory().is_dir()
+    }
+
+    /// Returns the directories that are loaded. Those of samples and schemas are left out if the templates exist at the start and they do not,
+    /// so they are no part of what identifies a site in a store.
     fn mounts(&self) -> Vec<Mount> {
         if self.is_folder() {
             return vec![Mount::new("", &self.directory).rules(self.rules.clone())];
@@ -299,10 +305,8 @@ impl Site {
             (layout::SAMPLE_PREFIX, layout::SAMPLES),
             (layout::SCHEMA_PREFIX, layout::SCHEMAS),
         ];
-        let there = others
-            .into_iter()
-            .filter(|(_, directory)| self.directory.join(directory).is_dir());
-        mounts.extend(there.map(|(prefix, directory)| json(prefix, directory)));
+        let there = others.into_iter().filter(|(_, directory)| self.has_beside(directory));
+        mounts.extend(there.map(|(prefix, directory)| json(prefix, directory).supplementary()));
         mounts
     }
 

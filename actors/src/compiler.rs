@@ -57,21 +57,45 @@ type DialectChoice = dyn Fn(&TemplateName) -> Option<Arc<dyn Dialect>> + Send + 
 impl Dialects {
     /// Returns the dialect of a source, in its lenient variant if the engine or the source is lenient.
     fn of(&self, source: &Source) -> Arc<dyn Dialect> {
-        let chosen = (self.choose)(&source.key.name).or_else(|| self.by_extension(&source.key.name));
-        let of_source = || {
-            let id = source.dialect?;
-            self.of_sources.iter().find(|dialect| dialect.id() == id).cloned()
-        };
-        let dialect = chosen.or_else(of_source).unwrap_or_else(|| Arc::clone(&self.default));
+        let (dialect, missing) = self.language_of(&source.key.name, source.missing, source.dialect);
         #[cfg(feature = "jinja")]
         let dialect = match self.extensions.is_empty() {
             true => dialect,
             false => dialect.extended(&self.extensions).unwrap_or(dialect),
         };
-        match (self.missing, source.missing) {
-            (Missing::Error, Missing::Error) => dialect,
-            _ => dialect.lenient().unwrap_or(dialect),
+        match missing {
+            Missing::Error => dialect,
+            Missing::Lenient => dialect.lenient().unwrap_or(dialect),
         }
+    }
+
+    /// Returns the dialect of a text whose root has this leniency and dialect, and the leniency with which it is compiled.
+    pub(crate) fn language_of(
+        &self,
+        name: &TemplateName,
+        missing: Missing,
+        of_root: Option<&str>,
+    ) -> (Arc<dyn Dialect>, Missing) {
+        let chosen = (self.choose)(name).or_else(|| self.by_extension(name));
+        let of_source = || {
+            let id = of_root?;
+            self.of_sources.iter().find(|dialect| dialect.id() == id).cloned()
+        };
+        let dialect = chosen.or_else(of_source).unwrap_or_else(|| Arc::clone(&self.default));
+        let is_lenient = [self.missing, missing].contains(&Missing::Lenient) && dialect.lenient().is_some();
+        let missing = if is_lenient { Missing::Lenient } else { Missing::Error };
+        (dialect, missing)
+    }
+
+    /// Returns the dialect with an id: one of the program, or a built-in one.
+    pub(crate) fn with_id(&self, id: &str) -> Option<Arc<dyn Dialect>> {
+        let built_in: Vec<Arc<dyn Dialect>> = vec![
+            Arc::new(crate::dialect::tiny::Tiny),
+            #[cfg(feature = "jinja")]
+            Arc::new(crate::dialect::jinja::Jinja),
+        ];
+        let of_program = self.of_sources.iter().chain([&self.default]);
+        of_program.chain(&built_in).find(|dialect| dialect.id() == id).cloned()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod control;
 mod health;
+mod languages;
 mod pipeline;
 mod storing;
 mod preview;

@@ -3,7 +3,7 @@
 //! ```text
 //! DIR/STORE               format number, and the sources whose templates these are
 //! DIR/CURRENT, PREVIOUS   pointers: the number and digest of a manifest
-//! DIR/manifests/<number>  a version: the name and digest of each text, and the texts of stale templates
+//! DIR/manifests/<number>  a version: the name, digest and language of each text, and the texts of stale templates
 //! DIR/blobs/ab/<digest>   a text, named by its digest
 //! DIR/LOCK                held while somebody writes; the system releases it when a process ends
 //! ```
@@ -345,14 +345,14 @@ impl Store {
         let mut changed = BTreeSet::new();
         let mut new_directory = false;
         for (name, body) in version.texts() {
-            let StoredBody::Text(digest, content) = body else {
+            let StoredBody::Text(digest, content, language) = body else {
                 continue;
             };
             if known.texts.contains(digest) {
                 continue;
             }
             let content = content.as_str().as_bytes();
-            if !has_digest(content, *digest) {
+            if !has_digest(content, *digest, language.root.as_deref()) {
                 let name = name.clone();
                 return Err(StoreError::WrongDigest { name });
             }

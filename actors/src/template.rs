@@ -315,7 +315,7 @@ impl Source {
     #[must_use]
     pub fn in_dialect(mut self, dialect: &'static str) -> Self {
         self.dialect = Some(dialect);
-        self.digest = Digest::over([self.digest.as_bytes().as_slice(), b"dialect", dialect.as_bytes()]);
+        self.digest = Self::dialect_digest(&self.digest, Some(dialect));
         self
     }
 
@@ -328,6 +328,14 @@ impl Source {
             self.digest = Self::lenient_digest(&self.digest);
         }
         self
+    }
+
+    /// Returns the digest of a source with this digest whose root has a language.
+    pub(crate) fn dialect_digest(own: &Digest, dialect: Option<&str>) -> Digest {
+        match dialect {
+            Some(dialect) => Digest::over([own.as_bytes().as_slice(), b"dialect", dialect.as_bytes()]),
+            None => *own,
+        }
     }
 
     /// Returns the digest of a lenient source whose text has this digest.

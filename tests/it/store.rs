@@ -79,6 +79,84 @@ fn a_server_that_was_killed_serves_the_last_version_without_its_templates() {
 }
 
 #[test]
+fn samples_and_schemas_may_come_and_go_between_starts() {
+    let files = site();
+    files.write(
+        "site/schemas/index.json",
+        r#"{"properties": {"title": {"type": "string"}}}"#,
+    );
+    let (site, samples) = (files.path().join("site"), files.path().join("site/samples"));
+    let (away, schemas) = (files.path().join("away"), files.path().join("site/schemas"));
+    let page = |server: &Server| (server.get("/").status, server.get("/").body.clone());
+    let good = (200, "<body>first</body>".to_owned());
+    let kill = |server: Server| {
+        assert_eq!(page(&server), good);
+        let current = files.path().join("store/CURRENT");
+        wait::until("nothing is durable", || current.exists());
+        server.running.end("KILL");
+    };
+    kill(serve(&files));
+    // One is added, and the other is removed.
+    files.write("site/samples/index.json", r#"{"title": "sample"}"#);
+    kill(serve(&files));
+    std::fs::rename(&schemas, files.path().join("schemas-away")).expect("moved");
+    kill(serve(&files));
+    // The whole site is gone, with its samples.
+    std::fs::rename(&site, &away).expect("moved");
+    let server = serve(&files);
+    assert_eq!(page(&server), good);
+    // Once it is back, the sample is a contract as before.
+    std::fs::rename(&away, &site).expect("moved");
+    files.write("site/templates/index.html", "<body>back: {title}</body>");
+    wait::until("the templates are not loaded again", || {
+        server.get("/").body == "<body>back: first</body>"
+    });
+    assert!(samples.is_dir());
+    files.write("site/samples/index.json", r#"{"other": 1, "title": "sample"}"#);
+    files.write("site/templates/index.html", "<body>{other.x}</body>");
+    server.running.wait_for("index.html");
+    assert_eq!(page(&server), (200, "<body>back: first</body>".to_owned()));
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+}
+
+#[cfg(feature = "jinja")]
+#[test]
+fn pages_in_jinja_are_served_although_the_settings_are_gone_with_the_site() {
+    let files = Files::new(&[
+        (
+            "site/templates/index.html",
+            "<body>{{ title | upper }}{{ absent }}</body>",
+        ),
+        ("site/data/_all.json", r#"{"title": "first"}"#),
+        (
+            "site/hotplate.toml",
+            "[templates]\ndialect = \"jinja\"\nmissing = \"lenient\"\n",
+        ),
+    ]);
+    let (site, away) = (files.path().join("site"), files.path().join("away"));
+    let server = serve(&files);
+    assert_eq!(server.get("/").body, "<body>FIRST</body>");
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+    std::fs::rename(&site, &away).expect("moved");
+    // The second of these starts from what the first has stored.
+    for _ in 0..2 {
+        let server = serve(&files);
+        let page = server.get("/");
+        assert_eq!((page.status, page.body.as_str()), (200, "<body>FIRST</body>"));
+        assert_eq!(server.running.end("TERM").code(), Some(0));
+    }
+    std::fs::rename(&away, &site).expect("moved");
+    // What its source has now, in the language of the settings, replaces it.
+    files.write("site/hotplate.toml", "[templates]\ndialect = \"tiny\"\n");
+    files.write("site/templates/index.html", "<body>{title}</body>");
+    let server = serve(&files);
+    wait::until("the source does not replace the stored text", || {
+        server.get("/").body == "<body>first</body>"
+    });
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+}
+
+#[test]
 fn a_required_template_that_is_broken_refuses_the_start() {
     let files = site();
     files.write("site/templates/index.html", "{{ if }}");

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext};
 
 use super::control::ControlState;
+use super::languages::Languages;
 use super::storing::{self, Storing};
 use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, hang_policy};
 use crate::accepted::AcceptedState;
@@ -60,11 +61,13 @@ impl ControlState {
         };
         let audit = storing.as_ref().and_then(|storing| storing.audit.as_ref());
         let audit = audit.map(|(_, progress)| Arc::clone(progress));
+        let languages = Arc::new(Mutex::new(Languages::new(plan.dialects.clone())));
         let (store, committed): (_, Arc<dyn Fn() + Send + Sync>) = match storing {
             Some(storing) => {
                 let child = child(ActorKind::Store, 0);
                 let faults = faults["store"].clone();
-                let (writer, ask) = start_writer(&storing, &accepted, plan.loaders.len(), child, faults);
+                let languages = Arc::clone(&languages);
+                let (writer, ask) = start_writer(&storing, &accepted, plan.loaders.len(), languages, child, faults);
                 (Some((storing, writer)), ask)
             }
             None => (None, Arc::new(|| {})),
@@ -128,7 +131,7 @@ impl ControlState {
         let is_restored = stored.is_some();
         if let Some(stored) = stored {
             let version = stored.version.number();
-            storing::restore(stored, empty_graph, &compiler_config, &registry).await?;
+            storing::restore(stored, empty_graph, &compiler_config, &languages, &registry).await?;
             tracing::info!(version, "serving a stored version until the templates are loaded");
         }
 
@@ -318,6 +321,7 @@ fn start_writer(
     storing: &Storing,
     accepted: &Vault<storing::Accepted>,
     loaders: usize,
+    languages: Arc<Mutex<Languages>>,
     child: Arc<Child>,
     faults: InjectedFaults,
 ) -> (ActorEntry<StoreWriter>, Arc<dyn Fn() + Send + Sync>) {
@@ -337,7 +341,10 @@ fn start_writer(
             store: storing.store.clone(),
             audit: storing.audit.clone(),
             thread: storing.thread.clone(),
-            newest: Arc::new(move || storing::describe(&accepted.draft(), loaders)),
+            newest: Arc::new(move || {
+                let languages = &mut languages.lock().unwrap_or_else(PoisonError::into_inner);
+                storing::describe(&accepted.draft(), loaders, languages)
+            }),
             unwritten: Arc::new(move || audited.draft().unwritten),
             ask,
         };

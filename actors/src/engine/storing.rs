@@ -1,15 +1,17 @@
 //! The store of an engine: opening it at the start, serving the stored version, and describing versions for the writer.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::languages::{Languages, RestoredLanguage};
 use super::{ActorEntry, Registry, StartError};
 use crate::accepted::AcceptedState;
 use crate::audit::progress::AuditProgress;
 use crate::audit::record::now_ms;
 use crate::audit::{AuditLog, AuditOptions};
 use crate::cause::Cause;
-use crate::compiler::{CompilerConfig, compile_all};
+use crate::compiler::{CompilerConfig, Dialects, compile_all};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
 use crate::graph::plan::Graph;
@@ -27,7 +29,7 @@ use crate::store::state::StoreState;
 use crate::store::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
 use crate::store::{Store, StoreOptions, TEXT_BYTES_MAX};
 use crate::supervision::Pool;
-use crate::template::{TemplateKey, TemplateName};
+use crate::template::{Digest, Missing, Source, TemplateKey, TemplateName};
 use crate::version::{LoaderId, Revision};
 
 /// The state of Registry and Graph.
@@ -98,12 +100,13 @@ pub(super) async fn restore(
     stored: StoredVersion,
     mut graph: Graph,
     compiler: &CompilerConfig,
+    languages: &Mutex<Languages>,
     registry: &ActorEntry<Registry>,
 ) -> Result<(), StartError> {
     let version = stored.version;
     let mut stale = Vec::with_capacity(stored.stale.len());
     for class in stored.stale {
-        let texts = compile(class.members, compiler).await?;
+        let texts = compile(class.members, compiler, languages).await?;
         stale.push((class.since, class.templates, graph.view_of(&texts)));
     }
     let mut plans = Vec::with_capacity(stored.loaders.len());
@@ -114,7 +117,7 @@ pub(super) async fn restore(
                 number: 0,
             },
             complete: true,
-            texts: compile(texts, compiler).await?,
+            texts: compile(texts, compiler, languages).await?,
             removed: Vec::new(),
         };
         plans.push(graph.apply(&batch));
@@ -131,7 +134,7 @@ pub(super) async fn restore(
             name: name.clone(),
             body,
         });
-        let served = compile(served.into_iter().collect(), compiler).await?.pop();
+        let served = compile(served.into_iter().collect(), compiler, languages).await?.pop();
         let origin = HoldOrigin { version: since, cause };
         held.push((name, served.map(|(_, text)| text), origin));
     }
@@ -167,39 +170,70 @@ pub(super) async fn restore(
     }
 }
 
-/// Compiles stored texts, in their order.
+/// Compiles stored texts, each in the language in which it was stored.
 async fn compile(
     texts: Vec<StoredText>,
     compiler: &CompilerConfig,
+    languages: &Mutex<Languages>,
 ) -> Result<Vec<(TemplateKey, CompiledText)>, StartError> {
-    let mut sources = Vec::with_capacity(texts.len());
-    let mut unreadable = Vec::new();
-    for text in texts {
-        match (text.source(), text.body) {
-            (Some(source), _) => sources.push(source),
-            (None, body) => {
-                let reason = match body {
-                    StoredBody::Unreadable(reason) => reason,
-                    StoredBody::Text(..) => "its stored text has another digest".to_owned(),
-                };
-                let diagnostic = Diagnostic::error("unreadable", reason).in_template(&text.name);
-                let broken = CompiledText::Broken {
-                    digest: None,
-                    text: None,
-                    diagnostics: Arc::new([diagnostic]),
-                };
-                unreadable.push((text.name.into(), broken));
+    let mut of_settings = Vec::with_capacity(texts.len());
+    let mut others: HashMap<(&'static str, Missing), (Dialects, Vec<Source>)> = HashMap::new();
+    let mut compiled = Vec::new();
+    let lock = || languages.lock().unwrap_or_else(PoisonError::into_inner);
+    for StoredText { name, body } in texts {
+        let (digest, text, stored) = match body {
+            StoredBody::Text(digest, text, stored) => (digest, text, stored),
+            StoredBody::Unreadable(reason) => {
+                let diagnostic = Diagnostic::error("unreadable", reason).in_template(&name);
+                compiled.push((name.into(), broken(None, None, diagnostic)));
+                continue;
+            }
+        };
+        let mut languages = lock();
+        let mut source = languages.source(&name, text.as_str(), digest, &stored);
+        match languages.restore(&source, &stored) {
+            RestoredLanguage::OfSettings => of_settings.push(source),
+            RestoredLanguage::Other(digest, dialect, missing) => {
+                source.digest = digest;
+                source.missing = missing;
+                let of_language = others.entry((dialect.id(), missing));
+                let (_, sources) = of_language.or_insert_with(|| (languages.only(&dialect, missing), Vec::new()));
+                sources.push(source);
+            }
+            RestoredLanguage::Unknown(digest) => {
+                let message = format!(
+                    "its stored text is in the dialect `{}`, which this program does not have",
+                    stored.dialect
+                );
+                let diagnostic = Diagnostic::error("unknown-dialect", message)
+                    .in_template(&name)
+                    .help("use a program that has the dialect, or load the template from its source again");
+                compiled.push((name.into(), broken(Some(digest), Some(source.text), diagnostic)));
             }
         }
     }
     let failed = |lost: String| StartError::Failed(lost.into());
-    let mut compiled = compile_all(sources, compiler).await.map_err(failed)?;
-    compiled.extend(unreadable);
+    compiled.extend(compile_all(of_settings, compiler).await.map_err(failed)?);
+    for (dialects, sources) in others.into_values() {
+        let compiler = CompilerConfig {
+            dialects,
+            ..compiler.clone()
+        };
+        compiled.extend(compile_all(sources, &compiler).await.map_err(failed)?);
+    }
     Ok(compiled)
 }
 
+fn broken(digest: Option<Digest>, text: Option<Arc<str>>, diagnostic: Diagnostic) -> CompiledText {
+    CompiledText::Broken {
+        digest,
+        text,
+        diagnostics: Arc::new([diagnostic]),
+    }
+}
+
 /// Describes the accepted state for the store. Texts are shared and not copied; the cost is that of all templates.
-pub(super) fn describe(accepted: &Accepted, loaders: usize) -> StoredVersion {
+pub(super) fn describe(accepted: &Accepted, loaders: usize, languages: &mut Languages) -> StoredVersion {
     let state = &accepted.registry.state;
     let snapshot = state.snapshot();
     let mut described = StoredVersion {
@@ -211,38 +245,45 @@ pub(super) fn describe(accepted: &Accepted, loaders: usize) -> StoredVersion {
     };
     for (loader, texts) in accepted.graph.texts() {
         if let Some(of_loader) = described.loaders.get_mut(usize::from(loader.0)) {
-            *of_loader = texts.map(|(name, text)| stored_text(name, text)).collect();
+            *of_loader = texts.map(|(name, text)| stored_text(name, text, languages)).collect();
         }
     }
     let classes = state.stale_classes().into_iter();
-    described.stale = classes.map(|class| stored_class(&class, state.names())).collect();
+    described.stale = classes
+        .map(|class| stored_class(&class, state.names(), languages))
+        .collect();
     let held = accepted.graph.held();
     described.held = held
         .map(|(name, served, origin)| StoredHold {
             name: name.clone(),
-            served: served.map(stored_body),
+            served: served.map(|text| stored_body(name, text, languages)),
             since: origin.version,
             cause: origin.cause.clone(),
         })
         .collect();
+    languages.described();
     described
 }
 
-fn stored_text(name: &TemplateName, text: &CompiledText) -> StoredText {
+fn stored_text(name: &TemplateName, text: &CompiledText, languages: &mut Languages) -> StoredText {
     StoredText {
         name: name.clone(),
-        body: stored_body(text),
+        body: stored_body(name, text, languages),
     }
 }
 
-fn stored_body(text: &CompiledText) -> StoredBody {
+fn stored_body(name: &TemplateName, text: &CompiledText, languages: &mut Languages) -> StoredBody {
+    let mut stored = |digest: &Digest, text: SharedText| {
+        let (digest, language) = languages.describe(name, *digest, text.as_str());
+        StoredBody::Text(digest, text, language)
+    };
     match text {
-        CompiledText::Unit { digest, unit } => StoredBody::Text(*digest, SharedText::Unit(Arc::clone(unit))),
+        CompiledText::Unit { digest, unit } => stored(digest, SharedText::Unit(Arc::clone(unit))),
         CompiledText::Broken {
             digest: Some(digest),
             text: Some(text),
             ..
-        } if text.len() as u64 <= TEXT_BYTES_MAX => StoredBody::Text(*digest, SharedText::Plain(Arc::clone(text))),
+        } if text.len() as u64 <= TEXT_BYTES_MAX => stored(digest, SharedText::Plain(Arc::clone(text))),
         CompiledText::Broken { diagnostics, .. } => {
             let first = diagnostics.first().map(|diagnostic| diagnostic.message.clone());
             StoredBody::Unreadable(first.unwrap_or_default())
@@ -251,16 +292,16 @@ fn stored_body(text: &CompiledText) -> StoredBody {
 }
 
 /// Describes templates that are stale, with every text that their closures have in the view of their last good version.
-fn stored_class(class: &StoredStale, names: &Index) -> StoredClass {
+fn stored_class(class: &StoredStale, names: &Index, languages: &mut Languages) -> StoredClass {
     let templates = class.ids.iter().filter_map(|id| names.name(id).cloned());
     StoredClass {
         since: class.since,
         templates: templates.collect(),
-        members: reached(&class.ids, &class.view),
+        members: reached(&class.ids, &class.view, languages),
     }
 }
 
-fn reached(tops: &IdSet, view: &View) -> Vec<StoredText> {
+fn reached(tops: &IdSet, view: &View, languages: &mut Languages) -> Vec<StoredText> {
     let mut seen = IdSet::default();
     let mut next: Vec<TemplateId> = tops.iter().collect();
     let mut reached = Vec::new();
@@ -271,9 +312,10 @@ fn reached(tops: &IdSet, view: &View) -> Vec<StoredText> {
         if let Some(member) = view.member(id) {
             next.extend(member.callees.iter().chain(&member.companions));
             let text = SharedText::Unit(Arc::clone(&member.unit));
+            let (digest, language) = languages.describe(&member.name, member.digest, text.as_str());
             reached.push(StoredText {
                 name: member.name.clone(),
-                body: StoredBody::Text(member.digest, text),
+                body: StoredBody::Text(digest, text, language),
             });
         }
     }

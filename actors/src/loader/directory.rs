@@ -84,6 +84,7 @@ pub struct Mount {
     path: PathBuf,
     rules: Rules,
     late: bool,
+    supplementary: bool,
     missing: Missing,
     dialect: Option<Arc<dyn Dialect>>,
 }
@@ -98,6 +99,7 @@ impl Mount {
             path: path.into(),
             rules: Rules::default(),
             late: false,
+            supplementary: false,
             missing: Missing::Error,
             dialect: None,
         }
@@ -109,6 +111,20 @@ impl Mount {
     #[must_use]
     pub fn late(mut self) -> Self {
         self.late = true;
+        self
+    }
+
+    /// Leaves the directory out of what identifies the templates of a [store](crate::StoreOptions), so that it may be added or left out from
+    /// one start to the next: for files beside the templates, such as samples of their data.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, Mount};
+    ///
+    /// let builder = Hotplate::builder().mounts([Mount::new("", "templates"), Mount::new("samples/", "samples").supplementary()]);
+    /// ```
+    #[must_use]
+    pub fn supplementary(mut self) -> Self {
+        self.supplementary = true;
         self
     }
 
@@ -197,6 +213,8 @@ pub struct DirectoryLoader {
     observer: Observer,
     inbox: Arc<Inbox>,
     roots: Vec<PathBuf>,
+    /// The directories that identify the templates of a store.
+    identity: String,
     dialects: Vec<Arc<dyn Dialect>>,
     by: WatchBy,
     timer: Option<HintTimer>,
@@ -211,19 +229,25 @@ impl DirectoryLoader {
     #[must_use]
     pub fn new(mounts: impl IntoIterator<Item = Mount>, limits: &Limits) -> Self {
         let (mut rule_error, mut trees, mut dialects) = (None, Vec::new(), Vec::new());
+        let mut identity = Vec::new();
         for mount in mounts {
             let Mount {
                 prefix,
                 path,
                 rules,
                 late,
+                supplementary,
                 missing,
                 dialect,
             } = mount;
+            if !supplementary {
+                identity.push(path.display().to_string());
+            }
             match CompiledRules::new(&rules, limits.source_bytes) {
                 Ok(rules) => {
                     let mut tree = Tree::new(prefix, path, rules, limits);
                     tree.late = late;
+                    tree.supplementary = supplementary;
                     tree.language = (missing, dialect.as_ref().map(|dialect| dialect.id()));
                     trees.push(tree);
                     dialects.extend(dialect);
@@ -238,6 +262,7 @@ impl DirectoryLoader {
             observer: Observer::new(trees, Arc::clone(&inbox), limits),
             inbox,
             roots,
+            identity: identity.join(", "),
             dialects,
             by: WatchBy::default(),
             timer: None,
@@ -279,6 +304,10 @@ impl Loader for DirectoryLoader {
     fn describe(&self) -> String {
         let paths: Vec<String> = self.roots.iter().map(|path| path.display().to_string()).collect();
         paths.join(", ")
+    }
+
+    fn identity(&self) -> String {
+        self.identity.clone()
     }
 
     fn restored(&mut self, keys: &[TemplateKey]) {

@@ -5,9 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::version::{StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
+use super::version::{StoredBody, StoredClass, StoredHold, StoredLanguage, StoredText, StoredVersion};
 use crate::cause::Cause;
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, Missing, TemplateName};
 use crate::version::Version;
 
 /// The format that this program reads and writes.
@@ -77,13 +77,19 @@ struct Held {
     trace: Option<String>,
 }
 
-/// A name, with the digest of its text or the reason why it could not be read.
+/// A name, with the digest and language of its text or the reason why it could not be read.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dialect: Option<String>,
+    #[serde(default, skip_serializing_if = "is_strict")]
+    missing: Missing,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    root: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     unreadable: Option<String>,
 }
@@ -122,13 +128,18 @@ pub(crate) fn to_bytes(version: &StoredVersion) -> Result<(Vec<u8>, Digest), ser
     Ok((bytes, digest))
 }
 
-/// Reads a manifest. `text` returns the text with a digest.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_strict(missing: &Missing) -> bool {
+    *missing == Missing::Error
+}
+
+/// Reads a manifest. `text` returns the text with a digest, in a language.
 ///
 /// # Errors
 /// The damage in a few words, also that of a text.
 pub(crate) fn parse<T>(bytes: &[u8], mut text: T) -> Result<(StoredVersion, Digest), String>
 where
-    T: FnMut(&TemplateName, Digest) -> Result<StoredBody, String>,
+    T: FnMut(&TemplateName, Digest, StoredLanguage) -> Result<StoredBody, String>,
 {
     let whole = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
     let rest = after_head(whole, "manifest")?;
@@ -139,7 +150,7 @@ where
     let name = |name: &str| TemplateName::new(name).map_err(|error| error.to_string());
     let mut body_of = |each: &Text, name: &TemplateName| -> Result<Option<StoredBody>, String> {
         match (each.text.as_deref().and_then(parse_digest), &each.unreadable) {
-            (Some(digest), _) => text(name, digest).map(Some),
+            (Some(digest), _) => text(name, digest, each.language(name)?).map(Some),
             (None, Some(reason)) => Ok(Some(StoredBody::Unreadable(reason.clone()))),
             (None, None) => Ok(None),
         }
@@ -193,16 +204,29 @@ impl Text {
     }
 
     fn new(name: &TemplateName, body: Option<&StoredBody>) -> Self {
-        let (text, unreadable) = match body {
-            Some(StoredBody::Text(digest, _)) => (Some(format!("{digest:#}")), None),
-            Some(StoredBody::Unreadable(reason)) => (None, Some(reason.clone())),
-            None => (None, None),
+        let (text, language, unreadable) = match body {
+            Some(StoredBody::Text(digest, _, language)) => (Some(format!("{digest:#}")), Some(language), None),
+            Some(StoredBody::Unreadable(reason)) => (None, None, Some(reason.clone())),
+            None => (None, None, None),
         };
         Self {
             name: name.to_string(),
             text,
+            dialect: language.map(|language| language.dialect.to_string()),
+            missing: language.map(|language| language.missing).unwrap_or_default(),
+            root: language.and_then(|language| language.root.as_deref().map(str::to_owned)),
             unreadable,
         }
+    }
+
+    /// Returns the language of the text.
+    fn language(&self, name: &TemplateName) -> Result<StoredLanguage, String> {
+        let dialect = self.dialect.as_deref();
+        Ok(StoredLanguage {
+            dialect: dialect.ok_or_else(|| format!("it has no dialect of `{name}`"))?.into(),
+            missing: self.missing,
+            root: self.root.as_deref().map(Into::into),
+        })
     }
 }
 

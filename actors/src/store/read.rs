@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::files::Files;
 use super::manifest::{self, Pointer};
-use super::version::{SharedText, StoredBody, StoredVersion, has_digest};
+use super::version::{SharedText, StoredBody, StoredLanguage, StoredVersion, has_digest};
 use super::{
     KnownContent, MANIFEST_BYTES_MAX, SMALL_BYTES_MAX, Store, StoreError, TEXT_BYTES_MAX, UNFINISHED, io_error,
     text_path,
@@ -25,17 +25,17 @@ impl Store {
             .map_err(|error| problem(error.to_string()))?;
         let mut texts: HashMap<Digest, Arc<str>> = HashMap::new();
         let (directory, files, damaged) = (&self.directory, &self.files, &mut self.damaged);
-        let text = |name: &TemplateName, digest: Digest| {
+        let text = |name: &TemplateName, digest: Digest, language: StoredLanguage| {
             if let Some(text) = texts.get(&digest) {
-                return Ok(StoredBody::Text(digest, SharedText::Plain(Arc::clone(text))));
+                return Ok(StoredBody::Text(digest, SharedText::Plain(Arc::clone(text)), language));
             }
             let path = text_path(directory, &digest);
-            let content = read_text(&**files, &path, digest).map_err(|reason| {
+            let content = read_text(&**files, &path, digest, language.root.as_deref()).map_err(|reason| {
                 damaged.insert(digest);
                 format!("the text of `{name}`, {}, {reason}", path.display())
             })?;
             texts.insert(digest, Arc::clone(&content));
-            Ok(StoredBody::Text(digest, SharedText::Plain(content)))
+            Ok(StoredBody::Text(digest, SharedText::Plain(content), language))
         };
         let (mut version, digest) = manifest::parse(&bytes, text).map_err(problem)?;
         if expected.is_some_and(|expected| expected != digest) {
@@ -134,18 +134,19 @@ impl Store {
     /// Returns the digest of each text that a manifest names.
     pub(super) fn named_by(&self, number: u64) -> Option<HashSet<Digest>> {
         let bytes = self.files.read(&self.manifest_path(number), MANIFEST_BYTES_MAX).ok()?;
-        let unread = |_: &TemplateName, digest| Ok(StoredBody::Text(digest, SharedText::Plain("".into())));
+        let unread =
+            |_: &TemplateName, digest, language| Ok(StoredBody::Text(digest, SharedText::Plain("".into()), language));
         let (version, _) = manifest::parse(&bytes, unread).ok()?;
         Some(version.digests().collect())
     }
 }
 
 /// Reads a text, and checks that it has its digest.
-fn read_text(files: &dyn Files, path: &Path, digest: Digest) -> Result<Arc<str>, String> {
+fn read_text(files: &dyn Files, path: &Path, digest: Digest, root: Option<&str>) -> Result<Arc<str>, String> {
     let bytes = files
         .read(path, TEXT_BYTES_MAX)
         .map_err(|error| format!("cannot be read: {error}"))?;
-    if !has_digest(&bytes, digest) {
+    if !has_digest(&bytes, digest, root) {
         return Err("is damaged".into());
     }
     let text = String::from_utf8(bytes).map_err(|_| "is not text".to_owned())?;

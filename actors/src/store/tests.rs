@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::files::{Files, SystemFiles};
 use super::simulated::{Dice, SimulatedFiles};
-use super::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
+use super::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredLanguage, StoredText, StoredVersion};
 use super::{Store, StoreError};
 use crate::cause::Cause;
 use crate::template::{Source, TemplateName};
@@ -37,9 +37,21 @@ impl IntoFiles for SimulatedFiles {
 
 fn text(name: &str, text: &str) -> StoredText {
     let source = Source::new(TemplateName::new(name).expect("valid"), text);
+    // A text of a lenient root with a dialect, whose digest has two marks.
+    let is_marked = name == "partial.html";
+    let source = if is_marked {
+        source.lenient().in_dialect("jinja")
+    } else {
+        source
+    };
+    let language = StoredLanguage {
+        dialect: source.dialect.unwrap_or("tiny").into(),
+        missing: source.missing,
+        root: source.dialect.map(Into::into),
+    };
     StoredText {
         name: source.key.name,
-        body: StoredBody::Text(source.digest, SharedText::Plain(source.text)),
+        body: StoredBody::Text(source.digest, SharedText::Plain(source.text), language),
     }
 }
 

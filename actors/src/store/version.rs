@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::cause::Cause;
 use crate::dialect::Unit;
-use crate::template::{Digest, Source, TemplateName};
+use crate::template::{Digest, Missing, Source, TemplateName};
 use crate::version::Version;
 
 /// Everything that is needed to serve a version again: the texts of each loader, and the closures of templates that are stale.
@@ -44,10 +44,20 @@ pub(crate) struct StoredText {
 /// The text of a template, or the reason why there is none.
 #[derive(Debug, Clone)]
 pub(crate) enum StoredBody {
-    /// A text with its digest, which is that of [`Source`].
-    Text(Digest, SharedText),
+    /// A text with its digest, which is that of [`Source`], and its language.
+    Text(Digest, SharedText, StoredLanguage),
     /// The source exists and could not be read, for this reason.
     Unreadable(String),
+}
+
+/// The language in which a text was compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredLanguage {
+    /// The id of its dialect.
+    pub(crate) dialect: Arc<str>,
+    pub(crate) missing: Missing,
+    /// The id of the dialect of its root, which its digest contains.
+    pub(crate) root: Option<Arc<str>>,
 }
 
 /// A text that something else keeps in memory, so that describing a version copies none.
@@ -82,7 +92,7 @@ impl StoredVersion {
     /// Returns the digest of every text, repeated ones repeatedly.
     pub(crate) fn digests(&self) -> impl Iterator<Item = Digest> {
         self.texts().filter_map(|(_, body)| match body {
-            StoredBody::Text(digest, _) => Some(*digest),
+            StoredBody::Text(digest, ..) => Some(*digest),
             StoredBody::Unreadable(_) => None,
         })
     }
@@ -100,29 +110,11 @@ impl StoredVersion {
     }
 }
 
-impl StoredText {
-    /// Returns the source to compile; `None` if the text could not be read.
-    pub(crate) fn source(&self) -> Option<Source> {
-        match &self.body {
-            StoredBody::Text(digest, text) => source(&self.name, text.as_str(), *digest),
-            StoredBody::Unreadable(_) => None,
-        }
-    }
-}
-
-/// Returns a text as a source with this digest, whether that is the digest of a strict or of a lenient source. Returns `None` if it is neither.
-pub(crate) fn source(name: &TemplateName, text: &str, digest: Digest) -> Option<Source> {
-    let strict = Source::new(name.clone(), text);
-    if strict.digest == digest {
-        return Some(strict);
-    }
-    Some(strict.lenient()).filter(|lenient| lenient.digest == digest)
-}
-
-/// Returns true if a text has this digest, as a strict or as a lenient source.
-pub(crate) fn has_digest(text: &[u8], digest: Digest) -> bool {
+/// Returns true if a text has this digest, as a strict or as a lenient source of a root with this dialect.
+pub(crate) fn has_digest(text: &[u8], digest: Digest, root: Option<&str>) -> bool {
     let own = Digest::of(text);
-    own == digest || Source::lenient_digest(&own) == digest
+    let mut each = [own, Source::lenient_digest(&own)].into_iter();
+    each.any(|own| Source::dialect_digest(&own, root) == digest)
 }
 
 impl SharedText {

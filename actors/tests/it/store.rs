@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use hotplate_actors::dialect::{Dialect, Unit};
 use hotplate_actors::{
-    Cause, Freshness, Hotplate, MemoryHandle, MemoryLoader, Mount, StartError, StoreError, StoreOptions, TemplateName,
-    Version,
+    Cause, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, Mount, StartError, StoreError, StoreOptions,
+    TemplateName, Version,
 };
 use serde_json::json;
 
@@ -405,4 +406,112 @@ fn files_stay_few_however_many_versions_are_published() {
     let blobs = fs::read_dir(scene.store().join("blobs")).expect("reads");
     let texts: usize = blobs.map(|directory| count(&directory.expect("an entry").path())).sum();
     assert!(texts <= 5, "{texts} texts");
+}
+
+/// A text that means one thing in `tiny` and another in `jinja`.
+#[cfg(feature = "jinja")]
+const EITHER: &str = "{a}";
+
+#[cfg(feature = "jinja")]
+#[test]
+fn a_text_is_restored_in_its_language_and_its_source_in_that_of_the_settings() {
+    use hotplate_actors::dialect::{jinja::Jinja, tiny::Tiny};
+    let scene = Scene::new(&[("page.html", "{{ a | upper }}{{ b }}"), ("bad.html", "{% if %}")]);
+    let start = |mount: Mount| {
+        let builder = Hotplate::builder().mounts([mount.late()]).watch(false);
+        let hotplate = builder.store(StoreOptions::new(scene.store())).start();
+        hotplate.expect("starts")
+    };
+    let mount = || Mount::new("", scene.site());
+    let page = |hotplate: &Hotplate| hotplate.render("page.html", &json!({ "a": "x" })).map(|page| page.body);
+    // A root with a language and leniency of its own, whose digests contain both.
+    let hotplate = start(mount().lenient().dialect(Jinja));
+    assert_eq!(page(&hotplate).expect("renders"), "X");
+    end(hotplate);
+    let away = scene.directory.path().join("away");
+    fs::rename(scene.site(), &away).expect("moved");
+    for other in [
+        mount(),
+        mount().dialect(Tiny),
+        mount().lenient().dialect(Jinja),
+        mount(),
+    ] {
+        let hotplate = start(other);
+        assert_eq!(page(&hotplate).expect("renders"), "X");
+        let message = hotplate.diagnostics()[0].message.clone();
+        assert!(
+            hotplate.diagnostics()[0]
+                .template
+                .as_ref()
+                .is_some_and(|name| name.as_str() == "bad.html"),
+            "{message}"
+        );
+        end(hotplate);
+    }
+    // The same text from its source, in another language, is another text.
+    fs::rename(&away, scene.site()).expect("moved");
+    fs::remove_file(scene.site().join("bad.html")).expect("removed");
+    scene.edit("page.html", EITHER);
+    for (default, expected) in [("tiny", "x"), ("jinja", "{a}"), ("tiny", "x")] {
+        let builder = Hotplate::builder().mounts([mount()]).watch(false);
+        let builder = if default == "jinja" { builder.jinja() } else { builder };
+        let hotplate = builder.store(StoreOptions::new(scene.store())).start().expect("starts");
+        block(hotplate.reload()).expect("reloads");
+        assert_eq!(page(&hotplate).expect("renders"), expected);
+        end(hotplate);
+    }
+}
+
+#[test]
+fn a_text_in_a_language_that_does_not_exist_is_named() {
+    let scene = Scene::new(&[("page.html", "one"), ("other.html", "other")]);
+    let start = |choice: bool| {
+        let builder = Hotplate::builder()
+            .mounts([Mount::new("", scene.site()).late()])
+            .watch(false);
+        let builder = match choice {
+            true => builder.data_dialect_for(|name| {
+                (name.as_str() == "page.html").then(|| std::sync::Arc::new(Ours) as std::sync::Arc<dyn Dialect>)
+            }),
+            false => builder,
+        };
+        builder.store(StoreOptions::new(scene.store())).start().expect("starts")
+    };
+    let hotplate = start(true);
+    assert_eq!(body(&hotplate, "page.html"), "one");
+    end(hotplate);
+    let away = scene.directory.path().join("away");
+    fs::rename(scene.site(), &away).expect("moved");
+    let hotplate = start(false);
+    assert_eq!(body(&hotplate, "other.html"), "other");
+    let fault = hotplate.diagnostics()[0].to_string();
+    assert!(fault.contains("`ours`") && fault.contains("page.html"), "{fault}");
+    end(hotplate);
+    // The program that has it serves it again, from what the other one has stored.
+    let hotplate = start(true);
+    assert_eq!(body(&hotplate, "page.html"), "one");
+    end(hotplate);
+    // The source replaces it at the other one.
+    fs::rename(&away, scene.site()).expect("moved");
+    let hotplate = start(false);
+    block(hotplate.reload()).expect("reloads");
+    assert_eq!(body(&hotplate, "page.html"), "one");
+    end(hotplate);
+}
+
+/// A language of a program: the built-in one under another id.
+struct Ours;
+
+impl Dialect for Ours {
+    fn id(&self) -> &'static str {
+        "ours"
+    }
+
+    fn compile(
+        &self,
+        text: &str,
+        limits: &Limits,
+    ) -> Result<std::sync::Arc<dyn Unit>, Vec<hotplate_actors::Diagnostic>> {
+        hotplate_actors::dialect::tiny::Tiny.compile(text, limits)
+    }
 }

@@ -109,7 +109,7 @@ impl Observer {
         };
         let mut owners: HashSet<&String> = keys.iter().filter_map(owner).collect();
         for tree in &mut self.trees {
-            tree.was_there |= owners.remove(&tree.prefix);
+            tree.was_there |= owners.remove(&tree.prefix) && !tree.supplementary;
         }
     }
 

@@ -69,6 +69,8 @@ pub(super) struct Tree {
     pub(super) was_there: bool,
     /// Set if the root may be created later although it is the first one.
     pub(super) late: bool,
+    /// Set if the root may be left out from one process to the next.
+    pub(super) supplementary: bool,
     files: usize,
     directories: usize,
     /// The bytes of the texts that were reported.
@@ -177,6 +179,7 @@ impl Tree {
             missing: None,
             was_there: false,
             late: false,
+            supplementary: false,
             files: 0,
             directories: 0,
             bytes: 0,
