@@ -42,7 +42,13 @@ pub(super) fn attr<'r>(
     arguments: &Arguments<'_, 'r>,
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<Val<'r>> {
-    if let Val::Undefined(expression) = value {
+    let expression = match value {
+        Val::Undefined(expression) => Some(expression),
+        // A condition without `else`.
+        Val::Silent => Some("the value before `attr`"),
+        _ => None,
+    };
+    if let Some(expression) = expression {
         return Err(crate::dialect::jinja::machine::undefined(expression));
     }
     let found = value.item(arguments.at(0), machine)?;
