@@ -561,7 +561,8 @@ async fn without_time_a_contract_is_not_checked() {
 
 #[test]
 fn a_name_that_cannot_exist_refuses_the_start() {
-    let cases: [(fn(Builder) -> Builder, &str); 4] = [
+    type Set = fn(Builder) -> Builder;
+    let cases: [(Set, &str); 4] = [
         (|builder| builder.required(["/a.html"]), "the name `/a.html`"),
         (
             |builder| builder.required_at_start(["../a.html"]),
