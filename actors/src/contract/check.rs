@@ -3,7 +3,7 @@
 //! The check follows calls from the entry on, with the shape of the context that each passes, as a render would do. A template that is
 //! called twice with the same shapes is checked once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 
@@ -25,7 +25,9 @@ const LISTED_MAX: usize = 12;
 
 /// Checks a closure against the schema of its context.
 pub(super) fn check(closure: Closure<'_>, schema: &Value, limits: &Limits, findings: &mut EntryFindings) {
+    let Some(names) = Names::of(closure) else { return };
     let mut check = Check {
+        names,
         entry: &closure.top().name,
         unknown: Shape::unknown(schema),
         seen: HashSet::new(),
@@ -55,7 +57,57 @@ struct Scope<'s> {
 /// The place of a template with a scope, by which a repeated check is recognized.
 type Seen = (usize, Vec<usize>, Vec<(Box<str>, Vec<usize>)>, Vec<Box<str>>);
 
+/// The names of a closure that matter to reads in all its templates. A render decides which template sets or tests them before another reads
+/// them, which this check does not follow: it does not report a fault that may not happen.
+#[derive(Default)]
+struct Names {
+    /// The variables that a template sets.
+    assigned: BTreeSet<Box<str>>,
+    /// The fields that a template tests for presence.
+    tested: BTreeSet<Box<str>>,
+    /// The names that are used outside of macros, or in macros that are used.
+    used: BTreeSet<Box<str>>,
+    /// True if a template may set any variable, because its name is known to a render only.
+    calls_unknown: bool,
+}
+
+impl Names {
+    /// Returns the names of a closure; `None` if a template of it is too large to be analysed.
+    fn of(closure: Closure<'_>) -> Option<Self> {
+        let mut names = Self::default();
+        let mut uses = BTreeSet::new();
+        let mut seen = HashSet::new();
+        let mut next = vec![closure];
+        while let Some(closure) = next.pop() {
+            let top = closure.top();
+            if !seen.insert(std::ptr::from_ref(top) as usize) {
+                continue;
+            }
+            let reads = top.unit.reads();
+            if reads.is_incomplete {
+                return None;
+            }
+            names.assigned.extend(reads.assigned.iter().cloned());
+            names.tested.extend(reads.tested.iter().cloned());
+            names.calls_unknown |= reads.calls_unknown;
+            uses.extend(reads.uses.iter().cloned());
+            next.extend((0..top.unit.calls().len()).filter_map(|call| closure.callee(call)));
+        }
+        let mut users = vec![None];
+        while let Some(user) = users.pop() {
+            let from = (user.clone(), Box::default());
+            for (_, name) in uses.range(from..).take_while(|(by, _)| *by == user) {
+                if names.used.insert(name.clone()) {
+                    users.push(Some(name.clone()));
+                }
+            }
+        }
+        Some(names)
+    }
+}
+
 struct Check<'s, 'f> {
+    names: Names,
     entry: &'s TemplateName,
     unknown: Shape<'s>,
     seen: HashSet<Seen>,
@@ -81,24 +133,36 @@ impl<'s> Check<'s, '_> {
         }
         self.reads_left -= 1;
         let reads = top.unit.reads();
-        let is_replaced = |block: Option<u32>| {
+        let names = &self.names;
+        let runs = |block: Option<u32>, in_macro: &Option<Box<str>>| {
             let block = block.and_then(|block| reads.blocks.get(block as usize));
-            block.is_some_and(|block| scope.replaced.contains(&block.name))
+            let is_replaced = block.is_some_and(|block| scope.replaced.contains(&block.name));
+            !is_replaced && in_macro.as_ref().is_none_or(|name| names.used.contains(name))
         };
+        let read_runs: Vec<bool> = reads
+            .reads
+            .iter()
+            .map(|read| runs(read.block, &read.in_macro))
+            .collect();
+        let call_runs: Vec<bool> = reads
+            .passed
+            .iter()
+            .map(|passed| runs(passed.block, &passed.in_macro))
+            .collect();
         let mut shapes: Vec<Shape<'s>> = Vec::with_capacity(reads.reads.len());
-        for read in &reads.reads {
+        for (read, runs) in reads.reads.iter().zip(read_runs) {
             if self.reads_left == 0 || self.findings.violations.len() >= FINDINGS_MAX {
                 return;
             }
             self.reads_left -= 1;
-            let shape = match is_replaced(read.block) {
-                true => self.unknown.clone(),
-                false => self.read(closure, read, scope, &shapes),
+            let shape = match runs {
+                true => self.read(closure, read, scope, &shapes),
+                false => self.unknown.clone(),
             };
             shapes.push(shape);
         }
-        for passed in &reads.passed {
-            let Some(callee) = closure.callee(passed.call).filter(|_| !is_replaced(passed.block)) else {
+        for (passed, runs) in reads.passed.iter().zip(call_runs) {
+            let Some(callee) = closure.callee(passed.call).filter(|_| runs) else {
                 continue;
             };
             let mut inside = match passed.context {
@@ -149,6 +213,8 @@ impl<'s> Check<'s, '_> {
             if let Some((_, value)) = variable {
                 shape = value.clone();
                 steps = rest;
+            } else if self.names.assigned.contains(first) {
+                return self.unknown.clone();
             }
         }
         let mut absent = None;
@@ -161,7 +227,12 @@ impl<'s> Check<'s, '_> {
                     shape
                 }
                 Step::Missing(known) => {
-                    if !read.optional {
+                    let is_variable = read.from == Origin::Context && number == 0 && steps.len() == read.steps.len();
+                    let may_exist = self.names.tested.contains(step) || (is_variable && self.names.calls_unknown);
+                    if may_exist && !read.optional {
+                        let help = "the schema does not have it: test it here too, or add it to the schema";
+                        self.may_be_absent(step, help, closure, read);
+                    } else if !read.optional {
                         let before = &read.steps[..read.steps.len() - steps.len() + number];
                         let fault = self.missing(read.from, step, before, &known);
                         let fault = self.placed(fault, closure, read);
@@ -172,14 +243,17 @@ impl<'s> Check<'s, '_> {
             };
         }
         if let Some(step) = absent.filter(|_| !read.optional) {
-            let message = format!("`{step}` may be absent from the context of `{}`", self.entry);
-            let warning = Diagnostic::warning("contract-optional-field", message);
-            let warning =
-                warning.help("the schema does not require it: test it or give it a default, or require it there");
-            let warning = self.placed(warning, closure, read);
-            add(&mut self.findings.warnings, warning);
+            let help = "the schema does not require it: test it or give it a default, or require it there";
+            self.may_be_absent(step, help, closure, read);
         }
         shape
+    }
+
+    fn may_be_absent(&mut self, step: &str, help: &'static str, closure: Closure<'_>, read: &Read) {
+        let message = format!("`{step}` may be absent from the context of `{}`", self.entry);
+        let warning = Diagnostic::warning("contract-optional-field", message).help(help);
+        let warning = self.placed(warning, closure, read);
+        add(&mut self.findings.warnings, warning);
     }
 
     fn missing(&self, from: Origin, step: &str, before: &[Box<str>], known: &[&str]) -> Diagnostic {

@@ -136,6 +136,14 @@ impl<'s> Shape<'s> {
             let parts = parts.filter(|part| key != "allOf" || says_something(part));
             parts.for_each(|part| self.flatten(part, references + 1, leaves));
         }
+        // Fields that exist under a condition are possible.
+        let conditional = ["then", "else"].into_iter().filter_map(|key| schema.get(key));
+        let dependent = ["dependentSchemas", "dependencies"]
+            .into_iter()
+            .filter_map(|key| schema[key].as_object());
+        let parts = conditional.chain(dependent.flat_map(|parts| parts.values()));
+        let parts = parts.filter(|part| says_something(part));
+        parts.for_each(|part| self.flatten(part, references + 1, leaves));
         if leaves.len() == before
             || ["properties", "items", "prefixItems", "additionalProperties"]
                 .iter()
@@ -163,7 +171,10 @@ impl<'s> Shape<'s> {
                 is_required: true,
             };
         }
-        if *others == Value::Bool(true) || schema["patternProperties"].is_object() {
+        if *others == Value::Bool(true)
+            || schema["patternProperties"].is_object()
+            || matches!(schema["unevaluatedProperties"], Value::Bool(true) | Value::Object(_))
+        {
             return Fields::Any;
         }
         if let Some(properties) = schema["properties"].as_object() {
@@ -188,6 +199,10 @@ impl<'s> Shape<'s> {
             };
         }
         let is_scalar = |kind: &&str| matches!(*kind, "string" | "number" | "integer" | "boolean" | "null");
+        if is_kind("string") && name.parse::<usize>().is_ok() {
+            // A character.
+            return Fields::Any;
+        }
         match !kinds.is_empty() && kinds.iter().all(is_scalar) {
             true => Fields::None,
             false if *others == Value::Bool(false) => Fields::None,
@@ -221,6 +236,9 @@ fn says_something(schema: &Value) -> bool {
         "items",
         "prefixItems",
         "type",
+        "then",
+        "else",
+        "dependentSchemas",
     ];
     keys.iter().any(|key| !schema[key].is_null())
 }
@@ -326,6 +344,32 @@ mod tests {
                 json!({ "properties": { "next": { "$ref": "#" }, "v": text } }),
                 "next.next.next.v",
                 "1",
+            ),
+            (text.clone(), "0", "0"),
+            (
+                json!({ "properties": { "a": text }, "then": { "properties": { "b": text } } }),
+                "b",
+                "1",
+            ),
+            (
+                json!({ "properties": { "a": text }, "allOf": [{ "else": { "properties": { "b": text } } }] }),
+                "b",
+                "1",
+            ),
+            (
+                json!({ "properties": { "a": text }, "then": { "required": ["a"] } }),
+                "b",
+                "a",
+            ),
+            (
+                json!({ "properties": { "a": text }, "dependentSchemas": { "a": { "properties": { "b": text } } } }),
+                "b",
+                "1",
+            ),
+            (
+                json!({ "properties": { "a": text }, "unevaluatedProperties": true }),
+                "b",
+                "0",
             ),
             (
                 json!({ "properties": { "next": { "$ref": "#" }, "v": text } }),

@@ -3,6 +3,8 @@
 //! A read begins in the context, at the value of an earlier read, or at an item of one. So a variable of a loop or of `with` needs no name
 //! here: its reads refer to the read that it stands for. Names of an including template are the exception, because only a render knows them.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::Span;
 
 /// The reads of a text, in its order.
@@ -16,6 +18,16 @@ pub struct Reads {
     pub blocks: Vec<BlockOfReads>,
     /// The call of the template that this text extends.
     pub extends: Option<usize>,
+    /// The names that the text assigns anywhere. A template that shares its scope may read them.
+    pub assigned: BTreeSet<Box<str>>,
+    /// The names of fields and variables that the text tests for presence anywhere.
+    pub tested: BTreeSet<Box<str>>,
+    /// The names that the text uses, each with the innermost macro around it.
+    pub uses: BTreeSet<(Option<Box<str>>, Box<str>)>,
+    /// True if the text calls templates whose names only a render knows.
+    pub calls_unknown: bool,
+    /// True if the text was not analysed to its end.
+    pub is_incomplete: bool,
 }
 
 impl Reads {
@@ -25,6 +37,11 @@ impl Reads {
         passed: Vec::new(),
         blocks: Vec::new(),
         extends: None,
+        assigned: BTreeSet::new(),
+        tested: BTreeSet::new(),
+        uses: BTreeSet::new(),
+        calls_unknown: false,
+        is_incomplete: false,
     };
 }
 
@@ -41,6 +58,8 @@ pub struct Read {
     pub optional: bool,
     /// The number of the innermost block around it.
     pub block: Option<u32>,
+    /// The name of the innermost macro around it.
+    pub in_macro: Option<Box<str>>,
 }
 
 /// The value at which a read begins.
@@ -67,6 +86,8 @@ pub struct Passed {
     pub variables: Vec<(Box<str>, Origin)>,
     /// The number of the innermost block around it.
     pub block: Option<u32>,
+    /// The name of the innermost macro around it.
+    pub in_macro: Option<Box<str>>,
 }
 
 /// A block that a descendant can replace.

@@ -127,6 +127,25 @@ fn reads_of_jinja_are_compared_with_the_schema() {
             vec![missing("a.html.j2:1:40", "did you mean `title`?")],
         ),
         (
+            "{% set a, b = user, items %}{{ a.zip }}{{ b[0].zip }}",
+            vec![
+                missing("a.html.j2:1:32", "there are `name`"),
+                missing("a.html.j2:1:43", "there are `price`, `tags`"),
+            ],
+        ),
+        (
+            "{% include user.layout ignore missing %}{% include [layout] ignore missing %}",
+            vec![missing("a.html.j2:1:12", "there are `name`")],
+        ),
+        (
+            "{% macro m() %}{{ tilte }}{% endmacro %}{% macro n() %}{{ m() }}{% endmacro %}{{ n() }}",
+            vec![missing("a.html.j2:1:19", "did you mean `title`?")],
+        ),
+        (
+            "{% for i in items if i.tags is defined %}{{ i.prise }}{{ i.tags }}{% endfor %}",
+            vec![missing("a.html.j2:1:45", "did you mean `price`?")],
+        ),
+        (
             "{% for item in items %}{% include 'row.html.j2' %}{% endfor %}",
             vec![missing("row.html.j2:1:4", "did you mean `price`?")],
         ),
@@ -150,6 +169,174 @@ fn reads_of_jinja_are_compared_with_the_schema() {
     ] {
         let texts = [("a.html.j2", text), others[0], others[1]];
         assert_eq!(violations(&texts, "a.html.j2", &shop()), expected, "{text}");
+    }
+}
+
+/// Each text renders without `foo`, `q` and the others that the schema does not have.
+#[cfg(feature = "jinja")]
+#[test]
+fn a_text_that_renders_does_not_break_a_contract() {
+    let library = "{% macro f() %}{{ foo }}{% endmacro %}{% macro g() %}g{% endmacro %}";
+    let cases: [&[(&str, &str)]; 35] = [
+        // Variables that one template sets and another reads.
+        &[
+            ("{% extends 'base.html.j2' %}{% set active_page='home' %}", "a.html.j2"),
+            ("{{ active_page }}", "base.html.j2"),
+        ],
+        &[
+            (
+                "{% extends 'base.html.j2' %}{% block row %}{{ i.price }}{{ i.name is defined }}{% endblock %}",
+                "a.html.j2",
+            ),
+            (
+                "{% for i in items %}{% block row scoped %}{% endblock %}{% endfor %}",
+                "base.html.j2",
+            ),
+        ],
+        &[
+            (
+                "{% extends 'base.html.j2' %}{% block row %}{{ q }}{% endblock %}",
+                "a.html.j2",
+            ),
+            ("{% set q=1 %}{% block row %}{% endblock %}", "base.html.j2"),
+        ],
+        &[
+            ("{% include 'p.html.j2' %}{{ q }}", "a.html.j2"),
+            ("{% set q = 1 %}", "p.html.j2"),
+        ],
+        &[
+            (
+                "{% extends 'base.html.j2' %}{% block b %}{{ page_id }}{% endblock %}",
+                "a.html.j2",
+            ),
+            (
+                "{% with page_id = 1 %}{% block b %}{% endblock %}{% endwith %}",
+                "base.html.j2",
+            ),
+        ],
+        &[(
+            "{% macro m() %}{{ q }}{% endmacro %}{% set q = 1 %}{{ m() }}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% if title %}{% set u = user %}{% else %}{% set u = items[0] %}{% endif %}{{ u.name }}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% set u = items[0] %}{% if title %}{% set u = user %}{% elif foo is defined %}{% set u = extra %}{% endif %}{{ u.name }}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% for i in items recursive %}{% if loop.depth < 2 %}{{ loop([user]) }}{% else %}{{ i.name }}{% endif %}{% endfor %}",
+            "a.html.j2",
+        )],
+        // Fields that are tested.
+        &[("{{ foo is not defined or foo.x }}", "a.html.j2")],
+        &[("{% if foo is undefined or foo.x %}{% endif %}", "a.html.j2")],
+        &[("{% if not (foo is defined and foo.x) %}{% endif %}", "a.html.j2")],
+        &[
+            (
+                "{% if foo is defined %}{% include 'p.html.j2' %}{% endif %}",
+                "a.html.j2",
+            ),
+            ("{{ foo.x }}", "p.html.j2"),
+        ],
+        &[
+            (
+                "{% if user.foo is defined %}{% include 'p.html.j2' %}{% endif %}",
+                "a.html.j2",
+            ),
+            ("{% set u = user %}{{ u.foo.x }}", "p.html.j2"),
+        ],
+        &[(
+            "{% for i in items if i.foo is defined %}{{ i.foo.x }}{% endfor %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% for i in items %}{% if i.foo is not defined %}{% continue %}{% endif %}{{ i.foo.bar }}{% endfor %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% for i in items %}{% if i.foo is not defined %}{% break %}{% endif %}{{ i.foo.bar }}{% endfor %}",
+            "a.html.j2",
+        )],
+        &[("{% if 'foo' in user %}{{ user.foo }}{% endif %}", "a.html.j2")],
+        &[(
+            "{% if 'foo' not in user %}x{% else %}{{ user.foo.x }}{% endif %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% set key = 'foo' in user %}{% if key %}{{ user.foo.x }}{% endif %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% set has = foo is defined %}{% if has %}{{ foo.x }}{% endif %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% set f = foo|default(none) %}{% if f %}{{ foo.x }}{% endif %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% macro has(u) %}{{ u.foo is defined }}{% endmacro %}{% if has(user) == 'x' %}{{ user.foo }}{% endif %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% for i in items|selectattr('foo','defined') %}{{ i.foo }}{% endfor %}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% for i in items|rejectattr('foo','undefined') %}{{ i.foo }}{% endfor %}",
+            "a.html.j2",
+        )],
+        // Macros that are never called.
+        &[("{% macro m() %}{{ foo }}{{ m() }}{% endmacro %}", "a.html.j2")],
+        &[(
+            "{% macro m() %}{{ foo }}{% endmacro %}{% macro n() %}{{ m() }}{% endmacro %}",
+            "a.html.j2",
+        )],
+        &[
+            ("{% macro m() %}{% include 'p.html.j2' %}{% endmacro %}", "a.html.j2"),
+            ("{{ foo }}", "p.html.j2"),
+        ],
+        &[
+            ("{% from 'l.html.j2' import g %}{{ g() }}", "a.html.j2"),
+            (library, "l.html.j2"),
+        ],
+        &[
+            ("{% import 'l.html.j2' as l %}{{ l.g() }}", "a.html.j2"),
+            (library, "l.html.j2"),
+        ],
+        // Values with items.
+        &[(
+            "{{ title[0] }}{{ title[:1] }}{% set t = title %}{{ t[0] }}",
+            "a.html.j2",
+        )],
+        &[(
+            "{% for column in items|slice(1) %}{{ column[0].price }}{% endfor %}",
+            "a.html.j2",
+        )],
+        // Names of templates that a render computes.
+        &[
+            (
+                "{% set l = 'base.html.j2' %}{% extends l %}{% block row %}{{ i.price }}{% endblock %}",
+                "a.html.j2",
+            ),
+            (
+                "{% for i in items %}{% block row %}{% endblock %}{% endfor %}",
+                "base.html.j2",
+            ),
+        ],
+        &[("{% include user.name ignore missing %}", "a.html.j2")],
+        &[("{% set a, b = user, items %}{{ a.name }}{{ b[0].price }}", "a.html.j2")],
+    ];
+    let data = json!({ "title": "T", "user": { "name": "N" }, "items": [{ "price": 1, "tags": [] }], "extra": {} });
+    for texts in cases {
+        let texts: Vec<_> = texts.iter().map(|(text, path)| (*path, *text)).collect();
+        assert_eq!(violations(&texts, "a.html.j2", &shop()), [""; 0], "{texts:?}");
+        let (hotplate, _) = engine(&texts, |builder| builder);
+        let rendered = hotplate.render("a.html.j2", &data);
+        assert!(rendered.is_ok(), "{texts:?} {rendered:?}");
     }
 }
 

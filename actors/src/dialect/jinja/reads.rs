@@ -4,8 +4,8 @@
 //! and does not report one that does not happen. It is called for texts with a schema only, so it parses the text again.
 
 use super::ast::{
-    Argument, Body, Expr, ExprKind, FilterCall, For, Literal, Macro, Postfix, PostfixKind, Statement, StatementKind,
-    Target,
+    Argument, Body, Comparison, Expr, ExprKind, FilterCall, For, Literal, Macro, Postfix, PostfixKind, Statement,
+    StatementKind, Target,
 };
 use super::functions::Function;
 use super::lines::Lines;
@@ -16,7 +16,7 @@ use crate::dialect::reads::{BlockOfReads, Origin, Passed, Read, Reads};
 use crate::limits::Limits;
 
 /// Filters whose result has the items of the value.
-const KEEP_ITEMS: [&str; 10] = [
+const KEEP_ITEMS: [&str; 9] = [
     "sort",
     "reverse",
     "unique",
@@ -25,7 +25,6 @@ const KEEP_ITEMS: [&str; 10] = [
     "reject",
     "selectattr",
     "rejectattr",
-    "slice",
     "safe",
 ];
 /// Variables and tested paths around one place, and variables of all calls. A text with more is not analysed, because its cost would grow with
@@ -46,7 +45,10 @@ pub(super) fn reads(unit: &JinjaUnit) -> Reads {
     };
     let text = unit.source();
     let Ok(template) = parse(text, &limits) else {
-        return Reads::default();
+        return Reads {
+            is_incomplete: true,
+            ..Reads::NONE
+        };
     };
     let mut walk = Walk {
         lines: Lines::new(text),
@@ -55,13 +57,17 @@ pub(super) fn reads(unit: &JinjaUnit) -> Reads {
         variables: Vec::new(),
         present: Vec::new(),
         block: None,
+        in_macro: None,
         next_call: 0,
         variables_passed: 0,
         is_too_large: false,
     };
     walk.body(&template.body);
     match walk.is_too_large {
-        true => Reads::NONE,
+        true => Reads {
+            is_incomplete: true,
+            ..Reads::NONE
+        },
         false => walk.reads,
     }
 }
@@ -78,6 +84,8 @@ struct Walk<'u> {
     /// The paths that are present here, because a condition around this place tests them.
     present: Vec<PresentPath>,
     block: Option<u32>,
+    /// The innermost macro.
+    in_macro: Option<Box<str>>,
     /// The number of the next call of another template, in the order of the text.
     next_call: usize,
     variables_passed: usize,
@@ -103,28 +111,44 @@ impl<'t> Walk<'_> {
         self.variables.truncate(before);
     }
 
+    /// Walks a body that may not run, and adds the variables that it sets.
+    fn branch(&mut self, body: &Body<'t>, assigned: &mut Vec<(Box<str>, Origin)>) {
+        let before = self.variables.len();
+        self.body(body);
+        let set = self.variables.drain(before..);
+        assigned.extend(set.map(|(name, _)| (name, Origin::Unknown)));
+    }
+
+    /// Sets a variable.
+    fn variable(&mut self, name: &str, value: Origin) {
+        self.reads.assigned.insert(name.into());
+        self.variables.push((name.into(), value));
+    }
+
     fn statement(&mut self, statement: &Statement<'t>) {
         match &statement.kind {
             StatementKind::Text(_) | StatementKind::Break | StatementKind::Continue => {}
             StatementKind::Output(value) | StatementKind::Do(value) => _ = self.value(value),
             StatementKind::If { branches, otherwise } => {
                 let before = self.present.len();
+                let mut assigned = Vec::new();
                 for branch in branches {
                     self.value(&branch.condition);
                     let tested = self.present.len();
                     self.tested(&branch.condition, true);
-                    self.body(&branch.body);
+                    self.branch(&branch.body, &mut assigned);
                     self.present.truncate(tested);
                     // The next branch runs only if this condition does not hold.
                     self.tested(&branch.condition, false);
                 }
-                self.body(otherwise);
+                self.branch(otherwise, &mut assigned);
                 self.present.truncate(before);
+                // Which branch runs is not known, and so neither is which value a variable has afterwards.
+                self.variables.append(&mut assigned);
             }
             StatementKind::For(parts) => self.each(parts),
             StatementKind::Set { target, value } => {
-                let value = self.value(value);
-                self.bind(target, value);
+                self.assign(target, value);
             }
             StatementKind::SetBlock { target, filters, body } => {
                 self.scope(body);
@@ -134,8 +158,7 @@ impl<'t> Walk<'_> {
             StatementKind::With { assignments, body } => {
                 let before = self.variables.len();
                 for (target, value) in assignments {
-                    let value = self.value(value);
-                    self.bind(target, value);
+                    self.assign(target, value);
                 }
                 self.body(body);
                 self.variables.truncate(before);
@@ -165,18 +188,21 @@ impl<'t> Walk<'_> {
             StatementKind::Include { template, .. } => self.call(template),
             StatementKind::Import { template, alias } => {
                 self.imported(template);
-                self.variables.push((alias.text.into(), Origin::Unknown));
+                self.variable(alias.text, Origin::Unknown);
             }
             StatementKind::FromImport { template, names } => {
                 self.imported(template);
                 for name in names {
+                    self.uses(name.name.text);
                     let alias = name.alias.unwrap_or(name.name);
-                    self.variables.push((alias.text.into(), Origin::Unknown));
+                    self.variable(alias.text, Origin::Unknown);
                 }
             }
             StatementKind::Macro(parts) => {
-                self.variables.push((parts.name.text.into(), Origin::Unknown));
+                self.variable(parts.name.text, Origin::Unknown);
+                let around = self.in_macro.replace(parts.name.text.into());
                 self.definition(parts);
+                self.in_macro = around;
             }
             StatementKind::CallBlock { call, caller } => {
                 self.value(call);
@@ -188,16 +214,20 @@ impl<'t> Walk<'_> {
     fn each(&mut self, parts: &For<'t>) {
         let over = self.value(&parts.iterable);
         let item = match over {
-            Origin::Read(number) => Origin::Item(number),
+            // A recursive loop also runs over what it passes to itself.
+            Origin::Read(number) if !parts.recursive => Origin::Item(number),
             _ => Origin::Unknown,
         };
         let before = self.variables.len();
         self.bind(&parts.target, item);
         self.variables.push(("loop".into(), Origin::Unknown));
+        let present = self.present.len();
         if let Some(condition) = &parts.condition {
             self.value(condition);
+            self.tested(condition, true);
         }
         self.body(&parts.body);
+        self.present.truncate(present);
         self.variables.truncate(before);
         self.scope(&parts.otherwise);
     }
@@ -209,16 +239,33 @@ impl<'t> Walk<'_> {
             if let Some(default) = &parameter.default {
                 self.value(default);
             }
-            self.variables.push((parameter.name.text.into(), Origin::Unknown));
+            self.variable(parameter.name.text, Origin::Unknown);
         }
         self.body(&parts.body);
         self.variables.truncate(before);
     }
 
+    /// Walks the value of an assignment, and sets the variables of its target. `a, b = x, y` assigns each by itself.
+    fn assign(&mut self, target: &Target<'t>, value: &Expr<'t>) {
+        match (target, &value.kind) {
+            (Target::Tuple { items, .. }, ExprKind::Tuple(values)) if items.len() == values.len() => {
+                let values: Vec<Origin> = values.iter().map(|value| self.value(value)).collect();
+                items
+                    .iter()
+                    .zip(values)
+                    .for_each(|(item, value)| self.bind(item, value));
+            }
+            _ => {
+                let value = self.value(value);
+                self.bind(target, value);
+            }
+        }
+    }
+
     /// Sets the variables of a target.
     fn bind(&mut self, target: &Target<'t>, value: Origin) {
         match target {
-            Target::Name(name) => self.variables.push((name.text.into(), value)),
+            Target::Name(name) => self.variable(name.text, value),
             Target::Attribute { .. } => {}
             Target::Tuple { items, .. } => items.iter().for_each(|item| self.bind(item, Origin::Unknown)),
         }
@@ -238,6 +285,7 @@ impl<'t> Walk<'_> {
                 context: None,
                 variables: self.variables.clone(),
                 block: self.block,
+                in_macro: self.in_macro.clone(),
             });
         }
     }
@@ -254,7 +302,10 @@ impl<'t> Walk<'_> {
                 }
                 otherwise.iter().for_each(|otherwise| self.imported(otherwise));
             }
-            _ => {}
+            _ => {
+                self.value(template);
+                self.reads.calls_unknown = true;
+            }
         }
     }
 
@@ -264,6 +315,25 @@ impl<'t> Walk<'_> {
             ExprKind::Not(inner) => self.tested(inner, !holds),
             ExprKind::And(items) if holds => items.iter().for_each(|item| self.tested(item, true)),
             ExprKind::Or(items) if !holds => items.iter().for_each(|item| self.tested(item, false)),
+            ExprKind::Compare(key, rest) => {
+                let (ExprKind::Literal(Literal::Str(key)), [(comparison, operand)]) = (&key.kind, &rest[..]) else {
+                    return;
+                };
+                let sought = match holds {
+                    true => Comparison::In,
+                    false => Comparison::NotIn,
+                };
+                if *comparison == sought {
+                    let path = match &operand.kind {
+                        ExprKind::Postfix(base, operations) => self.path_of(base, operations),
+                        _ => self.path_of(operand, &[]),
+                    };
+                    self.present.extend(path.map(|(from, mut steps)| {
+                        steps.push((&**key).into());
+                        (from, steps)
+                    }));
+                }
+            }
             ExprKind::Postfix(base, operations) => {
                 let Some((last, before)) = operations.split_last() else {
                     return;
@@ -308,14 +378,15 @@ impl<'t> Walk<'_> {
             ExprKind::Literal(_) => {}
             ExprKind::Name(_) => return self.chain(expr, &[]),
             ExprKind::Postfix(base, operations) => return self.chain(base, operations),
-            ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Or(items) => {
+            ExprKind::List(items) | ExprKind::Tuple(items) => {
                 items.iter().for_each(|item| _ = self.value(item));
             }
-            ExprKind::And(items) => {
+            ExprKind::And(items) | ExprKind::Or(items) => {
                 let before = self.present.len();
+                let goes_on = matches!(expr.kind, ExprKind::And(_));
                 for item in items {
                     self.value(item);
-                    self.tested(item, true);
+                    self.tested(item, goes_on);
                 }
                 self.present.truncate(before);
             }
@@ -325,6 +396,11 @@ impl<'t> Walk<'_> {
             }),
             ExprKind::Not(inner) | ExprKind::Negate(inner) => _ = self.value(inner),
             ExprKind::Compare(first, rest) => {
+                if let (ExprKind::Literal(Literal::Str(key)), [(Comparison::In | Comparison::NotIn, _)]) =
+                    (&first.kind, &rest[..])
+                {
+                    self.reads.tested.insert((&**key).into());
+                }
                 self.value(first);
                 rest.iter().for_each(|(_, operand)| _ = self.value(operand));
             }
@@ -357,14 +433,26 @@ impl<'t> Walk<'_> {
                 let block = self.block.and_then(|block| self.reads.blocks.get_mut(block as usize));
                 block.into_iter().for_each(|block| block.prints_parent = true);
             }
-            ExprKind::Name(name) => path = self.start(name),
+            ExprKind::Name(name) => {
+                self.uses(name);
+                path = self.start(name);
+            }
             _ => _ = self.value(base),
         }
+        self.presence_tests(base, operations);
         let mut end = base.at;
         let mut rest = operations.iter();
         let mut next = rest.next();
         while let (Some((_, steps)), Some(operation)) = (&mut path, next) {
             let Some(step) = step_of(&operation.kind) else { break };
+            // A function or a method is no value of the context.
+            let is_called = matches!(
+                rest.as_slice().first().map(|next| &next.kind),
+                Some(PostfixKind::Call(_))
+            );
+            if is_called {
+                break;
+            }
             steps.push(step);
             end = operation.at;
             next = rest.next();
@@ -374,7 +462,8 @@ impl<'t> Walk<'_> {
             PostfixKind::Test(test) => matches!(test.name.text, "defined" | "undefined"),
             _ => false,
         });
-        let mut value = match path {
+        let is_function = matches!(next.map(|operation| &operation.kind), Some(PostfixKind::Call(_)));
+        let mut value = match path.filter(|_| !is_function) {
             Some((from, steps)) => self.read(from, steps, base.at.to(end), is_optional),
             None => Origin::Unknown,
         };
@@ -410,6 +499,46 @@ impl<'t> Walk<'_> {
         value
     }
 
+    /// Notes the names that a chain tests for presence, and those of its attributes, which may be macros.
+    fn presence_tests(&mut self, base: &Expr<'t>, operations: &[Postfix<'t>]) {
+        let mut last: Option<Box<str>> = match base.kind {
+            ExprKind::Name(name) => Some(name.into()),
+            _ => None,
+        };
+        for operation in operations {
+            match &operation.kind {
+                PostfixKind::Attribute(name) => self.uses(name.text),
+                PostfixKind::Test(test) if matches!(test.name.text, "defined" | "undefined") => {
+                    self.reads.tested.extend(last.clone());
+                }
+                PostfixKind::Filter(call) if matches!(call.name.text, "default" | "d") => {
+                    self.reads.tested.extend(last.clone());
+                }
+                PostfixKind::Filter(call) if matches!(call.name.text, "selectattr" | "rejectattr" | "attr") => {
+                    let first = call.arguments.first();
+                    if let Some(Argument::Positional(Expr {
+                        kind: ExprKind::Literal(Literal::Str(path)),
+                        ..
+                    })) = first
+                    {
+                        last = path.rsplit('.').next().map(Into::into);
+                        self.reads.tested.extend(last.clone());
+                    }
+                }
+                _ => {}
+            }
+            last = step_of(&operation.kind).or(last);
+        }
+    }
+
+    /// Notes the use of a name.
+    fn uses(&mut self, name: &str) {
+        // The use of a macro in itself does not call it.
+        if self.in_macro.as_deref() != Some(name) {
+            self.reads.uses.insert((self.in_macro.clone(), name.into()));
+        }
+    }
+
     /// Adds a read, and returns its value.
     fn read(&mut self, from: Origin, steps: Vec<Box<str>>, at: super::ast::ByteRange, optional: bool) -> Origin {
         if steps.is_empty() || from == Origin::Unknown {
@@ -424,6 +553,7 @@ impl<'t> Walk<'_> {
             steps,
             optional,
             block: self.block,
+            in_macro: self.in_macro.clone(),
         });
         Origin::Read(number)
     }

@@ -42,6 +42,7 @@ pub(super) fn reads(unit: &TinyUnit) -> Reads {
                     context: Some(context).filter(|context| *context != Origin::Context),
                     variables: Vec::new(),
                     block: None,
+                    in_macro: None,
                 });
             }
             Action::None | Action::Turn { .. } | Action::IfTurn { .. } | Action::Goto(_) | Action::Next { .. } => {}
@@ -69,6 +70,7 @@ fn read(unit: &TinyUnit, path: PathRef, slots: &[Origin], reads: &mut Reads, spa
         }),
         optional: unit.missing == Missing::Lenient,
         block: None,
+        in_macro: None,
     });
     Origin::Read(number)
 }
