@@ -136,6 +136,20 @@ fn every_crash_leaves_a_version_that_was_published() {
                 number == acknowledged || number == acknowledged + 1,
                 "version {acknowledged} was acknowledged, and {number} is found after step {step}"
             );
+            // A version that was acknowledged is not lost with the pointers, whatever the crash has left of them.
+            for damaged in [&["CURRENT"][..], &["PREVIOUS"], &["CURRENT", "PREVIOUS"]] {
+                let found = found.after_kill();
+                let there = found.all();
+                let paths = damaged.iter().map(|name| Path::new(DIRECTORY).join(name));
+                for path in paths.filter(|path| there.contains(path)) {
+                    found.damage(&path, |content| content.truncate(content.len() / 2));
+                }
+                let number = opened(&found);
+                assert!(
+                    number == acknowledged || number == acknowledged + 1,
+                    "version {acknowledged} was acknowledged, and {number} is found without {damaged:?} after step {step}"
+                );
+            }
             // The next process goes on, and nothing is left over.
             let mut next = store(&found);
             next.open().expect("opens");
@@ -213,6 +227,14 @@ fn check_damaged(files: &SimulatedFiles, damaged: &Path) {
             let number = opened(files);
             let is_shared = damaged.starts_with("/store/blobs") && number == 0;
             assert!(number >= 4 || is_shared, "without {}: {number}", damaged.display());
+            // A manifest is whole without its pointers, so the last version is served.
+            let is_pointer = damaged.ends_with("CURRENT") || damaged.ends_with("PREVIOUS");
+            assert!(!is_pointer || number == 6, "without {}: {number}", damaged.display());
+            assert!(
+                !is_pointer || !found.problems.is_empty(),
+                "{} is named",
+                damaged.display()
+            );
             let is_used = number < 6;
             assert!(!is_used || !found.problems.is_empty(), "{} is named", damaged.display());
             store.write(version(7)).expect("writes");
@@ -222,7 +244,15 @@ fn check_damaged(files: &SimulatedFiles, damaged: &Path) {
         }
         Err(error) => {
             assert!(damaged.ends_with("STORE"), "{}: {error}", damaged.display());
-            assert!(error.to_string().contains("STORE"), "{error}");
+            let error = error.to_string();
+            assert!(error.contains("STORE"), "{error}");
+            let is_advised = error.contains("remove it if") || error.contains("use the program that wrote it");
+            assert!(is_advised, "{error}");
+            // And that is enough.
+            files.remove(damaged).expect("removes");
+            assert_eq!(opened(files), 6);
+            super::tests::store(files).write(version(7)).expect("writes");
+            assert_eq!(opened(files), 7);
         }
     }
 }
@@ -291,6 +321,44 @@ fn two_processes_share_a_store() {
     assert_eq!(last.len(), 10, "each has a number of its own");
     let manifests = files.list(Path::new("/store/manifests")).expect("lists");
     assert_eq!(manifests.len(), KEEP);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_damage() {
+    let StoredBody::Text(digest, _) = text("same.html", "same").body else {
+        panic!("a text");
+    };
+    let blob = super::text_path(Path::new(""), &digest);
+    for file in [
+        "CURRENT",
+        "PREVIOUS",
+        "manifests/3",
+        &*blob.to_string_lossy(),
+        "STORE",
+        "LOCK",
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("store");
+        let store = || Store::new(path.clone(), Arc::new(SystemFiles), KEEP, vec!["/site".into()]);
+        (1..=3).for_each(|number| assert!(store().write(version(number)).expect("writes")));
+        std::fs::remove_file(path.join(file)).expect("removes");
+        pipe(&path.join(file));
+        let said = match (store().open(), store().write(version(9))) {
+            (Ok(opened), Ok(_)) => opened.problems.concat(),
+            (Ok(_), Err(error)) | (Err(error), _) => error.to_string(),
+        };
+        assert!(
+            said.contains(file) && said.contains("not a regular file"),
+            "{file}: {said}"
+        );
+    }
+}
+
+#[cfg(unix)]
+fn pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("`mkfifo` of the system").success());
 }
 
 #[test]
