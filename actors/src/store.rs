@@ -14,7 +14,8 @@
 //!
 //! **Damage.** Every file begins with, or is named by, a digest. Opening uses nothing that does not match, says what is damaged, and
 //! falls back to the newest manifest that is whole: a manifest is durable before a pointer names it, so the last version that was
-//! acknowledged is among them, however the pointers are damaged. A damaged text is written again with the next version that has it.
+//! acknowledged is among them, however the pointers are damaged. A damaged text is written again with the next version that has it. While
+//! the process runs, some texts of each version are inspected in turn; what is missing or has another length is written again.
 //!
 //! **Several processes** may share a store if they load from the same sources. Everything is written under the lock. A manifest has the
 //! number of its version, or the next free one if another process has used that. The process that writes last decides `CURRENT`, so an
@@ -26,6 +27,7 @@
 #[cfg(test)]
 mod crashes;
 pub(crate) mod files;
+mod inspection;
 pub(crate) mod manifest;
 #[cfg(test)]
 pub(crate) mod simulated;
@@ -101,6 +103,10 @@ pub(crate) struct Store {
     damaged: HashSet<Digest>,
     /// The manifests that were found damaged, which never become `PREVIOUS`.
     unusable: HashSet<u64>,
+    /// The position in a version from which texts are inspected next.
+    inspected: usize,
+    /// The problems that were found while versions were written.
+    found: Vec<String>,
 }
 
 /// The content of the directory.
@@ -193,6 +199,8 @@ impl Store {
             known: None,
             damaged: HashSet::new(),
             unusable: HashSet::new(),
+            inspected: 0,
+            found: Vec::new(),
         }
     }
 
@@ -276,6 +284,7 @@ impl Store {
             self.known = Some(known);
             return Ok(false);
         }
+        self.inspect_texts(version, &mut known);
         self.write_texts(version, &mut known)?;
         let last = current
             .map(|current| current.number)

@@ -14,6 +14,9 @@ pub(crate) trait Files: Send + Sync + fmt::Debug {
     /// Returns the content of a file that has at most `most` bytes.
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
 
+    /// Returns the length of a file.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+
     /// Returns the last `most` bytes of a file, and its length.
     fn read_end(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)>;
 
@@ -67,6 +70,11 @@ impl Files for SystemFiles {
             true => Err(too_large(most)),
             false => Ok(content),
         }
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        check_regular(path)?;
+        Ok(std::fs::metadata(path)?.len())
     }
 
     fn read_end(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{Files, SystemFiles};
+use super::inspection::INSPECTED;
 use super::simulated::{Dice, SimulatedFiles};
 use super::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredText, StoredVersion};
 use super::{Store, StoreError};
@@ -321,6 +322,45 @@ fn two_processes_share_a_store() {
     assert_eq!(last.len(), 10, "each has a number of its own");
     let manifests = files.list(Path::new("/store/manifests")).expect("lists");
     assert_eq!(manifests.len(), KEEP);
+}
+
+#[test]
+fn a_text_that_disappears_while_the_process_runs_is_written_again() {
+    const TEXTS: usize = INSPECTED * 2 + 1;
+    let many = |number: u64| {
+        let texts = (0..TEXTS).map(|at| text(&format!("{at:04}.html"), &format!("text {at}")));
+        StoredVersion {
+            loaders: vec![texts.collect()],
+            stale: Vec::new(),
+            held: Vec::new(),
+            ..version(number)
+        }
+    };
+    let damages: [(&str, &dyn Fn(&SimulatedFiles, &Path)); 2] = [
+        ("removed", &|files, path| files.remove(path).expect("removes")),
+        ("cut", &|files, path| files.damage(path, |content| content.truncate(3))),
+    ];
+    for (case, damage) in damages {
+        let files = SimulatedFiles::new();
+        let mut store = store(&files);
+        store.write(many(1)).expect("writes");
+        assert!(store.take_found().is_empty());
+        for path in files.all().iter().filter(|path| path.starts_with("/store/blobs")) {
+            damage(&files, path);
+        }
+        // A bounded number with each version, until all are whole.
+        let found: Vec<usize> = (2..=4)
+            .map(|number| {
+                store.write(many(number)).expect("writes");
+                store.take_found().len()
+            })
+            .collect();
+        // The turn of the first 64 was with the version that wrote them.
+        assert_eq!(found, [INSPECTED, 1, INSPECTED], "{case}");
+        let opened = super::tests::store(&files).open().expect("opens");
+        assert_eq!(opened.version.expect("a version").version.number(), 4, "{case}");
+        assert!(opened.problems.is_empty(), "{case}");
+    }
 }
 
 #[cfg(unix)]
