@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn bytes_of_an_archive_are_escaped() {
         let mut broken = archive(&[("a", tar::EntryType::Regular, "a")]);
-        // The field of the size, which the error quotes.
-        broken[124..130].copy_from_slice(b"\x1b]0;x\x07");
-        let refused = files(&broken[..], BOUNDS, |_| true).expect_err("no size").to_string();
+        // The checksum, which the error quotes.
+        broken[148..154].copy_from_slice(b"\x1b]0;x\x07");
+        let refused = files(&broken[..], BOUNDS, |_| true).expect_err("no number").to_string();
         assert!(refused.contains("\\u{1b}]0;x\\u{7}"), "{refused}");
         assert!(!refused.contains(char::is_control), "{refused:?}");
     }
