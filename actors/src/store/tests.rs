@@ -327,6 +327,7 @@ fn two_processes_share_a_store() {
 #[test]
 fn a_text_that_disappears_while_the_process_runs_is_written_again() {
     const TEXTS: usize = INSPECTED * 2 + 1;
+    type Damage = dyn Fn(&SimulatedFiles, &Path);
     let many = |number: u64| {
         let texts = (0..TEXTS).map(|at| text(&format!("{at:04}.html"), &format!("text {at}")));
         StoredVersion {
@@ -336,7 +337,7 @@ fn a_text_that_disappears_while_the_process_runs_is_written_again() {
             ..version(number)
         }
     };
-    let damages: [(&str, &dyn Fn(&SimulatedFiles, &Path)); 2] = [
+    let damages: [(&str, &Damage); 2] = [
         ("removed", &|files, path| files.remove(path).expect("removes")),
         ("cut", &|files, path| files.damage(path, |content| content.truncate(3))),
     ];
