@@ -19,7 +19,7 @@ const ENTRIES_PER_FILE: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArchiveError {
     /// The text is no archive, or ends early.
-    #[error("this is not a whole tar archive (without compression): {0}")]
+    #[error("this is not a whole tar archive (without compression): {}", escaped(&.0.to_string()))]
     Unreadable(#[from] std::io::Error),
     /// A file would lie outside of the directory of the archive.
     #[error(
@@ -67,9 +67,14 @@ pub(crate) fn files(
     Ok(files)
 }
 
+/// Returns the beginning of a text that has bytes of the archive, to be shown: a terminal would obey its control characters.
+fn escaped(text: &str) -> String {
+    text.chars().take(200).collect::<String>().escape_debug().to_string()
+}
+
 /// Returns the path of an entry without a leading `./`; `None` for a hidden one and for the directory itself.
 fn relative(path: &str) -> Result<Option<String>, String> {
-    let outside = || path.chars().take(200).collect::<String>().escape_debug().to_string();
+    let outside = || escaped(path);
     let has_drive = path.as_bytes().get(1) == Some(&b':');
     if path.starts_with(['/', '\\']) || has_drive || path.contains(['\0', '\\']) {
         return Err(outside());
@@ -157,5 +162,15 @@ mod tests {
             let refused = files(broken, BOUNDS, |_| true).expect_err("not whole");
             assert!(matches!(refused, ArchiveError::Unreadable(_)), "{refused}");
         }
+    }
+
+    #[test]
+    fn bytes_of_an_archive_are_escaped() {
+        let mut broken = archive(&[("a", tar::EntryType::Regular, "a")]);
+        // The checksum, which the error quotes.
+        broken[148..154].copy_from_slice(b"\x1b]0;x\x07");
+        let refused = files(&broken[..], BOUNDS, |_| true).expect_err("no number").to_string();
+        assert!(refused.contains("\\u{1b}]0;x\\u{7}"), "{refused}");
+        assert!(!refused.contains(char::is_control), "{refused:?}");
     }
 }

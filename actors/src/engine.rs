@@ -18,6 +18,7 @@ pub(crate) use health::Entries;
 pub(crate) use preview::{Draft, Previews};
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -167,6 +168,19 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(StoreError),
+    /// The store or the audit log is in a directory of templates, or the other way round.
+    #[error(
+        "the directory of the {what}, {}, and that of templates, {}, are one inside the other, so each version that is written could be a \
+         change of the templates: choose another directory for the {what}", directory.display(), root.display()
+    )]
+    Nested {
+        /// `store` or `audit log`.
+        what: &'static str,
+        /// The directory that would be written.
+        directory: PathBuf,
+        /// The directory of templates.
+        root: PathBuf,
+    },
     /// The system has no threads left.
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),

@@ -1,7 +1,7 @@
 //! The store: the last published versions on disk, so that the next start serves them at once.
 //!
 //! ```text
-//! DIR/STORE               format number, and the sources whose templates these are
+//! DIR/STORE               format number, a digest, and the sources whose templates these are
 //! DIR/CURRENT, PREVIOUS   pointers: the number and digest of a manifest
 //! DIR/manifests/<number>  a version: the name, digest and language of each text, and the texts of stale templates
 //! DIR/blobs/ab/<digest>   a text, named by its digest
@@ -13,7 +13,9 @@
 //! that was acknowledged stays.
 //!
 //! **Damage.** Every file begins with, or is named by, a digest. Opening uses nothing that does not match, says what is damaged, and
-//! falls back to `PREVIOUS` and then to older manifests. A damaged text is written again with the next version that has it.
+//! falls back to the newest manifest that is whole: a manifest is durable before a pointer names it, so the last version that was
+//! acknowledged is among them, however the pointers are damaged. A damaged text is written again with the next version that has it. While
+//! the process runs, some texts of each version are inspected in turn; what is missing or has another length is written again.
 //!
 //! **Several processes** may share a store if they load from the same sources. Everything is written under the lock. A manifest has the
 //! number of its version, or the next free one if another process has used that. The process that writes last decides `CURRENT`, so an
@@ -25,6 +27,7 @@
 #[cfg(test)]
 mod crashes;
 pub(crate) mod files;
+mod inspection;
 pub(crate) mod manifest;
 mod read;
 #[cfg(test)]
@@ -101,6 +104,10 @@ pub(crate) struct Store {
     damaged: HashSet<Digest>,
     /// The manifests that were found damaged, which never become `PREVIOUS`.
     unusable: HashSet<u64>,
+    /// The position in a version from which texts are inspected next.
+    inspected: usize,
+    /// The problems that were found while versions were written.
+    found: Vec<String>,
 }
 
 /// The content of the directory.
@@ -193,33 +200,28 @@ impl Store {
             known: None,
             damaged: HashSet::new(),
             unusable: HashSet::new(),
+            inspected: 0,
+            found: Vec::new(),
         }
     }
 
-    /// Returns the newest version that is whole: that of `CURRENT`, or else of `PREVIOUS`, or else of the newest manifest. Writes nothing.
+    /// Returns the version of `CURRENT`, or else that of the newest manifest that is whole. Writes nothing.
     ///
     /// # Errors
     /// [`StoreError`] if the directory has a store of another format or of other sources, or cannot be read.
     pub(crate) fn open(&mut self) -> Result<Opened, StoreError> {
         let mut opened = Opened::default();
+        let [current, previous] = ["CURRENT", "PREVIOUS"].map(|name| {
+            self.pointer(&self.directory.join(name)).unwrap_or_else(|problem| {
+                opened.problems.push(problem);
+                None
+            })
+        });
         // Without the file `STORE`, which an operator removes when the templates have moved, the versions are still good.
-        if !self.check_identity()? && matches!(self.pointer(&self.directory.join("CURRENT")), Ok(None)) {
+        if !self.check_identity()? && current.or(previous).is_none() && opened.problems.is_empty() {
             return Ok(opened);
         }
-        let mut tried = HashSet::new();
-        for name in ["CURRENT", "PREVIOUS"] {
-            let path = self.directory.join(name);
-            let pointer = match self.pointer(&path) {
-                Ok(Some(pointer)) => pointer,
-                Ok(None) => continue,
-                Err(problem) => {
-                    opened.problems.push(problem);
-                    continue;
-                }
-            };
-            if !tried.insert(pointer.number) {
-                continue;
-            }
+        if let Some(pointer) = current {
             match self.version(pointer.number, Some(pointer.manifest)) {
                 Ok(version) => {
                     opened.version = Some(version);
@@ -231,18 +233,19 @@ impl Store {
                 }
             }
         }
-        for number in self
-            .manifests()?
-            .into_iter()
-            .rev()
-            .filter(|number| !tried.contains(number))
-        {
-            match self.version(number, None) {
+        // Numbers only grow, so the newest manifest is that of the last version that was acknowledged, or of the one after it.
+        let numbers = self.manifests()?.into_iter().rev();
+        for number in numbers.filter(|number| current.is_none_or(|current| current.number != *number)) {
+            let expected = previous.filter(|previous| previous.number == number);
+            match self.version(number, expected.map(|previous| previous.manifest)) {
                 Ok(version) => {
                     opened.version = Some(version);
                     break;
                 }
-                Err(problem) => opened.problems.push(problem),
+                Err(problem) => {
+                    self.unusable.insert(number);
+                    opened.problems.push(problem);
+                }
             }
         }
         Ok(opened)
@@ -282,6 +285,7 @@ impl Store {
             self.known = Some(known);
             return Ok(false);
         }
+        self.inspect_texts(version, &mut known);
         self.write_texts(version, &mut known)?;
         let last = current
             .map(|current| current.number)
@@ -335,7 +339,9 @@ impl Store {
     }
 
     fn write_identity(&self) -> Result<(), StoreError> {
-        let text = format!("hotplate store {}\n{}", manifest::FORMAT, self.sources_text());
+        let sources = self.sources_text();
+        let check = Digest::of(sources.as_bytes());
+        let text = format!("hotplate store {}\n{check:#}\n{sources}", manifest::FORMAT);
         self.write_file(&self.directory.join("STORE"), text.as_bytes())?;
         self.sync_directory(&self.directory)
     }

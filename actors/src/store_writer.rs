@@ -141,7 +141,13 @@ fn write_version(config: &StoreWriterConfig) -> StoreOutcome {
         return StoreOutcome::Stored;
     }
     let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
-    match store.write(newest) {
+    let written = store.write(newest);
+    let found = store.take_found();
+    for problem in &found {
+        tracing::error!(problem, "a file of the store was not as it was written");
+    }
+    state.found(found);
+    match written {
         Ok(was_written) => {
             if state.stored(version, was_written) {
                 tracing::warn!(version = version.number(), "versions are stored again");

@@ -164,10 +164,11 @@ impl CommandSetup {
         &self.settings.config
     }
 
-    /// Returns true if the store has a version that can be served while the templates are missing.
+    /// Returns true if there is a store, which may have a version that can be served while the templates are missing.
     pub(crate) fn has_stored(&self) -> bool {
         let directory = &self.config().store.dir;
-        !directory.is_empty() && Path::new(directory).join("CURRENT").exists()
+        let mut files = ["STORE", "CURRENT", "PREVIOUS"].iter();
+        !directory.is_empty() && files.any(|file| Path::new(directory).join(file).exists())
     }
 
     /// Queues all output from now on, so that writing it never waits for a reader.

@@ -157,6 +157,35 @@ fn pages_in_jinja_are_served_although_the_settings_are_gone_with_the_site() {
 }
 
 #[test]
+fn a_store_without_its_newest_pointer_serves_without_its_templates() {
+    let files = site();
+    let server = serve(&files);
+    let current = files.path().join("store/CURRENT");
+    wait::until("version 1 is not durable", || current.exists());
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+    std::fs::remove_file(current).expect("removed");
+    std::fs::remove_dir_all(files.path().join("site")).expect("removed");
+    assert_eq!(serve(&files).get("/").body, "<body>first</body>");
+}
+
+#[test]
+fn a_store_inside_the_templates_is_refused() {
+    let files = site();
+    let site = files.path().join("site");
+    let inside = files.path().join("site/templates/kept");
+    for flag in ["--store", "--audit"] {
+        let refused = run(&["serve", text(&site), "--bind", "127.0.0.1:0", flag, text(&inside)]);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("choose another directory"),
+            "{}",
+            refused.stderr
+        );
+        assert!(!inside.exists());
+    }
+}
+
+#[test]
 fn a_required_template_that_is_broken_refuses_the_start() {
     let files = site();
     files.write("site/templates/index.html", "{{ if }}");

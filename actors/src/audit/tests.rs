@@ -84,6 +84,12 @@ fn a_changed_removed_or_inserted_line_is_found() {
         };
         assert_eq!(bad, first_bad, "{case}");
     }
+    // The name of the file says with which sequence it begins.
+    std::fs::write(&path, joined(&lines[3..])).expect("written");
+    for log in [&*path, directory.path()] {
+        let said = verify(log).expect_err("its first lines are missing").to_string();
+        assert!(said.contains("line 1") && said.contains("sequence 4"), "{said}");
+    }
     std::fs::write(&path, joined(&lines[..2]) + &lines[2][..20]).expect("written");
     let found = verify(directory.path()).expect("half a line is what a crash leaves");
     assert!(found.unfinished && found.last == 2);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::LINE_BYTES_MAX;
 use super::line::{AuditLine, NO_HASH};
+use crate::store::files::check_regular;
 
 /// A log whose chain is whole.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -108,7 +109,9 @@ fn read_file(
         path: path.to_owned(),
         source,
     };
+    check_regular(path).map_err(unreadable)?;
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
+    let named = path.file_name().and_then(|name| first_of(&name.to_string_lossy()));
     for number in 1.. {
         let mut bytes = Vec::new();
         let mut limited = file.by_ref().take(LINE_BYTES_MAX);
@@ -116,7 +119,11 @@ fn read_file(
         if bytes.is_empty() {
             break;
         }
-        let sequence = verified.last + 1;
+        let begins = named.filter(|_| number == 1);
+        let sequence = match verified.lines {
+            0 => begins.unwrap_or(1),
+            _ => verified.last + 1,
+        };
         let bad = |reason: String| AuditFault::Bad {
             path: path.to_owned(),
             line: number,
@@ -131,6 +138,12 @@ fn read_file(
             return Err(bad("it has no end".into()));
         }
         let line = AuditLine::parse(&bytes).map_err(bad)?;
+        if let Some(begins) = begins.filter(|begins| *begins != line.sequence) {
+            return Err(bad(format!(
+                "it has the sequence {}, and the file is named by {begins}, its first one: lines are missing or were inserted",
+                line.sequence
+            )));
+        }
         // Older files may be gone, so the first line is where the chain begins.
         match verified.lines {
             0 => verified.first = line.sequence,
@@ -163,13 +176,16 @@ pub(super) fn log_file(directory: &Path, sequence: u64) -> PathBuf {
     directory.join(format!("audit-{sequence:020}.jsonl"))
 }
 
+/// Returns the sequence number with which a file of a log begins; `None` if the name is not that of one.
+fn first_of(name: &str) -> Option<u64> {
+    let number = name.strip_prefix("audit-")?.strip_suffix(".jsonl")?;
+    let is_number = number.len() == 20 && number.bytes().all(|digit| digit.is_ascii_digit());
+    number.parse().ok().filter(|_| is_number)
+}
+
 /// Returns the files of a log among the names in its directory, oldest first.
 pub(super) fn log_files(directory: &Path, names: impl IntoIterator<Item = String>) -> Vec<PathBuf> {
-    let is_log = |name: &String| {
-        let number = name.strip_prefix("audit-").and_then(|name| name.strip_suffix(".jsonl"));
-        number.is_some_and(|number| number.len() == 20 && number.bytes().all(|digit| digit.is_ascii_digit()))
-    };
-    let mut names: Vec<String> = names.into_iter().filter(is_log).collect();
+    let mut names: Vec<String> = names.into_iter().filter(|name| first_of(name).is_some()).collect();
     names.sort_unstable();
     names.into_iter().map(|name| directory.join(name)).collect()
 }

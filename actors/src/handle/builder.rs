@@ -1,5 +1,6 @@
 //! [`Builder`]: the configuration of an engine.
 
+mod directories;
 #[cfg(feature = "jinja")]
 mod jinja;
 
@@ -524,6 +525,14 @@ impl Builder {
             let actor = actor.name();
             StartError::Policy { actor, error }
         })?;
+        let roots = self.loaders.iter().flat_map(|spec| match spec {
+            LoaderSpec::Mounts(mounts) => &mounts[..],
+            LoaderSpec::Loader(_) => &[],
+        });
+        let roots: Vec<_> = roots.map(Mount::path).collect();
+        let store = self.store.iter().map(|store| ("store", &*store.directory));
+        let audit = self.audit.iter().map(|audit| ("audit log", &*audit.directory));
+        directories::check_apart(store.chain(audit), &roots)?;
         let (limits, watch_by) = (&self.limits, self.watch_by);
         let loaders = self.loaders.into_iter().map(|spec| match spec {
             LoaderSpec::Mounts(mounts) => {

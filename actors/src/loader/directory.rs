@@ -56,7 +56,7 @@ mod simulator;
 mod tree;
 mod watches;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,11 @@ impl Mount {
             missing: Missing::Error,
             dialect: None,
         }
+    }
+
+    /// Returns the directory.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Lets the directory be created later, also if it is the first one. Until then it has no files, and

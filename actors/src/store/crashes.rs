@@ -55,6 +55,10 @@ impl Files for DeadlyFiles {
         SystemFiles.read(path, most)
     }
 
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        SystemFiles.length(path)
+    }
+
     fn read_end(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)> {
         SystemFiles.read_end(path, most)
     }

@@ -14,6 +14,9 @@ pub(crate) trait Files: Send + Sync + fmt::Debug {
     /// Returns the content of a file that has at most `most` bytes.
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>>;
 
+    /// Returns the length of a file.
+    fn length(&self, path: &Path) -> io::Result<u64>;
+
     /// Returns the last `most` bytes of a file, and its length.
     fn read_end(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)>;
 
@@ -58,6 +61,7 @@ pub(crate) struct SystemFiles;
 
 impl Files for SystemFiles {
     fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+        check_regular(path)?;
         let mut content = Vec::new();
         File::open(path)?
             .take(most.saturating_add(1))
@@ -68,8 +72,14 @@ impl Files for SystemFiles {
         }
     }
 
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        check_regular(path)?;
+        Ok(std::fs::metadata(path)?.len())
+    }
+
     fn read_end(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)> {
         use std::io::{Seek, SeekFrom};
+        check_regular(path)?;
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
         file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
@@ -91,18 +101,21 @@ impl Files for SystemFiles {
     }
 
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<Box<dyn WrittenFile>> {
+        check_regular(path)?;
         let mut file = File::create(path)?;
         file.write_all(content)?;
         Ok(Box::new(file))
     }
 
     fn append(&self, path: &Path, content: &[u8]) -> io::Result<Box<dyn WrittenFile>> {
+        check_regular(path)?;
         let mut file = OpenOptions::new().append(true).create(true).open(path)?;
         file.write_all(content)?;
         Ok(Box::new(file))
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        check_regular(path)?;
         OpenOptions::new().write(true).open(path)?.set_len(length)
     }
 
@@ -126,6 +139,7 @@ impl Files for SystemFiles {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn Any + Send>>> {
+        check_regular(path)?;
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),
@@ -138,6 +152,17 @@ impl Files for SystemFiles {
 impl WrittenFile for File {
     fn sync(self: Box<Self>) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+/// Refuses what is in the place of a file and is none. Opening a pipe waits for its other end, which would hang the start.
+pub(crate) fn check_regular(path: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+        }
+        // What does not exist may be created, and any other error is that of opening it.
+        _ => Ok(()),
     }
 }
 

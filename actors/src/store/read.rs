@@ -58,17 +58,37 @@ impl Store {
     /// Returns true if the directory has a store of this format and these sources, and false if it has none.
     pub(super) fn check_identity(&self) -> Result<bool, StoreError> {
         let path = self.directory.join("STORE");
-        let bytes = match self.files.read(&path, SMALL_BYTES_MAX) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(source) => return Err(io_error("read", &path)(source)),
-        };
         let unusable = |reason: String| StoreError::Unusable {
             path: path.clone(),
             reason,
         };
-        let text = String::from_utf8(bytes).map_err(|_| unusable("it is not text".into()))?;
-        let stored = manifest::after_head(&text, "store").map_err(unusable)?;
+        let damaged = |reason: &str| {
+            unusable(format!(
+                "{reason}: remove it if this store is that of these templates; it is written again, and the stored versions are used"
+            ))
+        };
+        let bytes = match self.files.read(&path, SMALL_BYTES_MAX) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if matches!(error.kind(), io::ErrorKind::FileTooLarge | io::ErrorKind::InvalidInput) => {
+                return Err(damaged(&error.to_string()));
+            }
+            Err(source) => return Err(io_error("read", &path)(source)),
+        };
+        let text = String::from_utf8(bytes).map_err(|_| damaged("it is not text"))?;
+        let format = text
+            .split_once('\n')
+            .and_then(|(head, _)| head.strip_prefix("hotplate store "));
+        let is_other_format = format.is_some_and(|format| format.parse::<u32>().is_ok());
+        let rest = manifest::after_head(&text, "store").map_err(|reason| match is_other_format {
+            // It says what to do about another format.
+            true => unusable(reason),
+            false => damaged(&reason),
+        })?;
+        let (check, stored) = rest.split_once('\n').unwrap_or_default();
+        if manifest::parse_digest(check) != Some(Digest::of(stored.as_bytes())) {
+            return Err(damaged("it is damaged or half written"));
+        }
         match stored == self.sources_text() {
             true => Ok(true),
             false => Err(StoreError::OtherSources {

@@ -231,6 +231,10 @@ impl Files for SimulatedFiles {
         }
     }
 
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(self.read(path, u64::MAX)?.len() as u64)
+    }
+
     fn read_end(&self, path: &Path, most: u64) -> io::Result<(Vec<u8>, u64)> {
         let content = self.read(path, u64::MAX)?;
         let start = content

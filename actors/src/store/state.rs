@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::health::StoreHealth;
 use crate::version::Version;
 
+/// The number of problems that are kept to be shown.
+const PROBLEMS_MAX: usize = 100;
+
 /// The progress of storing. Reading it never waits for a write.
 #[derive(Debug, Default)]
 pub(crate) struct StoreState {
@@ -43,6 +46,14 @@ impl StoreState {
         let mut noted = self.lock();
         noted.opened = version;
         noted.problems = problems;
+    }
+
+    /// Notes problems that were found while a version was written. Only the last ones are kept.
+    pub(crate) fn found(&self, problems: Vec<String>) {
+        let mut noted = self.lock();
+        noted.problems.extend(problems);
+        let beyond = noted.problems.len().saturating_sub(PROBLEMS_MAX);
+        noted.problems.drain(..beyond);
     }
 
     /// Notes that a version is durable, and whether it had to be written. Returns true if the last attempt failed.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{Files, SystemFiles};
+use super::inspection::INSPECTED;
 use super::simulated::{Dice, SimulatedFiles};
 use super::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredLanguage, StoredText, StoredVersion};
 use super::{Store, StoreError};
@@ -148,6 +149,20 @@ fn every_crash_leaves_a_version_that_was_published() {
                 number == acknowledged || number == acknowledged + 1,
                 "version {acknowledged} was acknowledged, and {number} is found after step {step}"
             );
+            // A version that was acknowledged is not lost with the pointers, whatever the crash has left of them.
+            for damaged in [&["CURRENT"][..], &["PREVIOUS"], &["CURRENT", "PREVIOUS"]] {
+                let found = found.after_kill();
+                let there = found.all();
+                let paths = damaged.iter().map(|name| Path::new(DIRECTORY).join(name));
+                for path in paths.filter(|path| there.contains(path)) {
+                    found.damage(&path, |content| content.truncate(content.len() / 2));
+                }
+                let number = opened(&found);
+                assert!(
+                    number == acknowledged || number == acknowledged + 1,
+                    "version {acknowledged} was acknowledged, and {number} is found without {damaged:?} after step {step}"
+                );
+            }
             // The next process goes on, and nothing is left over.
             let mut next = store(&found);
             next.open().expect("opens");
@@ -225,6 +240,14 @@ fn check_damaged(files: &SimulatedFiles, damaged: &Path) {
             let number = opened(files);
             let is_shared = damaged.starts_with("/store/blobs") && number == 0;
             assert!(number >= 4 || is_shared, "without {}: {number}", damaged.display());
+            // A manifest is whole without its pointers, so the last version is served.
+            let is_pointer = damaged.ends_with("CURRENT") || damaged.ends_with("PREVIOUS");
+            assert!(!is_pointer || number == 6, "without {}: {number}", damaged.display());
+            assert!(
+                !is_pointer || !found.problems.is_empty(),
+                "{} is named",
+                damaged.display()
+            );
             let is_used = number < 6;
             assert!(!is_used || !found.problems.is_empty(), "{} is named", damaged.display());
             store.write(version(7)).expect("writes");
@@ -234,7 +257,15 @@ fn check_damaged(files: &SimulatedFiles, damaged: &Path) {
         }
         Err(error) => {
             assert!(damaged.ends_with("STORE"), "{}: {error}", damaged.display());
-            assert!(error.to_string().contains("STORE"), "{error}");
+            let error = error.to_string();
+            assert!(error.contains("STORE"), "{error}");
+            let is_advised = error.contains("remove it if") || error.contains("use the program that wrote it");
+            assert!(is_advised, "{error}");
+            // And that is enough.
+            files.remove(damaged).expect("removes");
+            assert_eq!(opened(files), 6);
+            super::tests::store(files).write(version(7)).expect("writes");
+            assert_eq!(opened(files), 7);
         }
     }
 }
@@ -303,6 +334,84 @@ fn two_processes_share_a_store() {
     assert_eq!(last.len(), 10, "each has a number of its own");
     let manifests = files.list(Path::new("/store/manifests")).expect("lists");
     assert_eq!(manifests.len(), KEEP);
+}
+
+#[test]
+fn a_text_that_disappears_while_the_process_runs_is_written_again() {
+    const TEXTS: usize = INSPECTED * 2 + 1;
+    type Damage = dyn Fn(&SimulatedFiles, &Path);
+    let many = |number: u64| {
+        let texts = (0..TEXTS).map(|at| text(&format!("{at:04}.html"), &format!("text {at}")));
+        StoredVersion {
+            loaders: vec![texts.collect()],
+            stale: Vec::new(),
+            held: Vec::new(),
+            ..version(number)
+        }
+    };
+    let damages: [(&str, &Damage); 2] = [
+        ("removed", &|files, path| files.remove(path).expect("removes")),
+        ("cut", &|files, path| files.damage(path, |content| content.truncate(3))),
+    ];
+    for (case, damage) in damages {
+        let files = SimulatedFiles::new();
+        let mut store = store(&files);
+        store.write(many(1)).expect("writes");
+        assert!(store.take_found().is_empty());
+        for path in files.all().iter().filter(|path| path.starts_with("/store/blobs")) {
+            damage(&files, path);
+        }
+        // A bounded number with each version, until all are whole.
+        let found: Vec<usize> = (2..=4)
+            .map(|number| {
+                store.write(many(number)).expect("writes");
+                store.take_found().len()
+            })
+            .collect();
+        // The turn of the first 64 was with the version that wrote them.
+        assert_eq!(found, [INSPECTED, 1, INSPECTED], "{case}");
+        let opened = super::tests::store(&files).open().expect("opens");
+        assert_eq!(opened.version.expect("a version").version.number(), 4, "{case}");
+        assert!(opened.problems.is_empty(), "{case}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_damage() {
+    let StoredBody::Text(digest, ..) = text("same.html", "same").body else {
+        panic!("a text");
+    };
+    let blob = super::text_path(Path::new(""), &digest);
+    for file in [
+        "CURRENT",
+        "PREVIOUS",
+        "manifests/3",
+        &*blob.to_string_lossy(),
+        "STORE",
+        "LOCK",
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("store");
+        let store = || Store::new(path.clone(), Arc::new(SystemFiles), KEEP, vec!["/site".into()]);
+        (1..=3).for_each(|number| assert!(store().write(version(number)).expect("writes")));
+        std::fs::remove_file(path.join(file)).expect("removes");
+        pipe(&path.join(file));
+        let said = match (store().open(), store().write(version(9))) {
+            (Ok(opened), Ok(_)) => opened.problems.concat(),
+            (Ok(_), Err(error)) | (Err(error), _) => error.to_string(),
+        };
+        assert!(
+            said.contains(file) && said.contains("not a regular file"),
+            "{file}: {said}"
+        );
+    }
+}
+
+#[cfg(unix)]
+fn pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.expect("`mkfifo` of the system").success());
 }
 
 #[test]

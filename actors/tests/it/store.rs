@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use hotplate_actors::dialect::{Dialect, Unit};
 use hotplate_actors::{
-    Cause, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, Mount, StartError, StoreError, StoreOptions,
-    TemplateName, Version,
+    AuditOptions, Cause, Freshness, Hotplate, Limits, MemoryHandle, MemoryLoader, Mount, StartError, StoreError,
+    StoreOptions, TemplateName, Version,
 };
 use serde_json::json;
 
@@ -292,6 +292,37 @@ fn another_format_and_other_sources_refuse_the_start() {
     fs::write(&file, newer).expect("written");
     let refused = scene.start().map(|_| ()).expect_err("a newer format").to_string();
     assert!(refused.contains("format 2") && refused.contains("STORE"), "{refused}");
+}
+
+#[test]
+fn what_is_written_is_apart_from_what_is_loaded() {
+    let scene = Scene::new(&[("page.html", "one")]);
+    let site = scene.site();
+    let mut nested = vec![site.clone(), site.join("a/b"), scene.directory.path().to_owned()];
+    #[cfg(unix)]
+    {
+        let link = scene.directory.path().join("link");
+        std::os::unix::fs::symlink(&site, &link).expect("a link");
+        nested.push(link.join("store"));
+    }
+    for directory in nested {
+        let builder = || Hotplate::builder().root(&site).watch(false);
+        let refused = [
+            builder().store(StoreOptions::new(&directory)).start(),
+            builder().audit(AuditOptions::new(&directory)).start(),
+        ];
+        for refused in refused {
+            let said = refused.map(|_| ()).expect_err("it would publish itself").to_string();
+            for part in [&*directory.to_string_lossy(), &site.to_string_lossy(), "choose another"] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+    }
+    assert!(!site.join("a").exists(), "nothing was written");
+    // A name that begins like that of the site is not inside it.
+    let beside = scene.directory.path().join("site-store");
+    let builder = Hotplate::builder().root(&site).watch(false);
+    end(builder.store(StoreOptions::new(beside)).start().expect("starts"));
 }
 
 #[test]
