@@ -9,7 +9,7 @@ use hotplate::audit::{AuditFault, AuditLine, Verified, read, verify};
 use serde_json::{Value, json};
 
 use super::terminal::Terminal;
-use super::{Failure, Format};
+use super::{Failure, Format, names};
 
 #[derive(Debug, Args)]
 pub(crate) struct Audit {
@@ -89,7 +89,10 @@ fn sentence(found: &Verified, path: &Path) -> String {
     let path = path.display();
     match lines {
         0 => format!("{path} has no record{unfinished}"),
-        _ => format!("{path} is whole: {lines} records, {first} to {last}{unfinished}\nlast hash: {hash}"),
+        _ => {
+            let records = names::count(usize::try_from(*lines).unwrap_or(usize::MAX), "record");
+            format!("{path} is whole: {records}, {first} to {last}{unfinished}\nlast hash: {hash}")
+        }
     }
 }
 

@@ -82,7 +82,8 @@ impl Attention {
         }
         if version.held {
             let waiting = phrases::count(version.waiting, "template");
-            let text = format!("{waiting} of an earlier version are served since a rollback; newer texts wait.");
+            let text =
+                format!("Since a rollback an earlier text is served in place of {waiting}; the newer text waits.");
             let action = "“Waiting since a rollback” below names them.".to_owned();
             found.warn(&format!("{waiting} rolled back"), text, Some(action));
         }

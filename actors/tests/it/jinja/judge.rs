@@ -22,7 +22,7 @@ pub(crate) enum Verdict {
     Same,
     /// Both failed.
     BothFailed,
-    /// The judge panicked.
+    /// The judge panicked, or printed no value.
     Lost,
 }
 
@@ -35,6 +35,13 @@ pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
     let Ok(theirs) = catch_unwind(AssertUnwindSafe(|| theirs(&texts, &case.context, case.missing))) else {
         return Ok(Verdict::Lost);
     };
+    // It printed how it computes a list, and not the list.
+    if theirs
+        .as_ref()
+        .is_ok_and(|theirs| ["<iterator>", "&lt;iterator&gt;"].iter().any(|it| theirs.contains(it)))
+    {
+        return Ok(Verdict::Lost);
+    }
     match (ours(&texts, &case.context, case.missing), theirs) {
         (Ok(ours), Ok(theirs)) if ours == theirs => Ok(Verdict::Same),
         (Err(_), Err(_)) => Ok(Verdict::BothFailed),
@@ -118,6 +125,13 @@ pub(crate) fn theirs(texts: Texts<'_>, context: &Value, missing: Missing) -> Res
         Ok(())
     });
     minijinja_contrib::add_to_environment(&mut environment);
+    // With the same entities, so that the length of what was escaped is the same.
+    for name in ["e", "escape"] {
+        environment.add_filter(name, |value: minijinja::Value| match value.is_safe() {
+            true => value,
+            false => minijinja::Value::from_safe_string(escaped(&value.to_string())),
+        });
+    }
     for (name, text) in texts {
         let added = environment.add_template_owned((*name).to_owned(), (*text).to_owned());
         added.map_err(|error| format!("{error:#}"))?;
