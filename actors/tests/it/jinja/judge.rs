@@ -43,6 +43,8 @@ pub(crate) fn compare(case: &Case) -> Result<Verdict, String> {
         return Ok(Verdict::Lost);
     }
     match (ours(&texts, &case.context, case.missing), theirs) {
+        // Its macros do not know the names inside of a slice. If there were no such macro, both would fail.
+        (Ok(_), Err(theirs)) if theirs.starts_with("unknown function") => Ok(Verdict::Lost),
         (Ok(ours), Ok(theirs)) if ours == theirs => Ok(Verdict::Same),
         (Err(_), Err(_)) => Ok(Verdict::BothFailed),
         (ours, theirs) => Err(format!("ours   {ours:?}\ntheirs {theirs:?}")),

@@ -210,3 +210,14 @@ fn a_stale_page_finds_computed_names_in_its_own_version() {
     assert_eq!(page("a.html.j2"), "page 3 a 2");
     assert_eq!(page("new.html.j2"), "page 3 new 2");
 }
+
+#[test]
+fn a_macro_knows_the_names_inside_of_a_slice() {
+    let page = "{% macro other(x) %}{{ x }}!{% endmacro %}{% from 'lib.html' import one %}{{ one('abc') }}";
+    let lib = "{% macro one(x) %}{{ other(x)[:2] }}{% endmacro %}";
+    let texts = [("page.html", page), ("lib.html", lib)];
+    let context = json!({});
+    assert_eq!(ours(&texts, &context, Missing::Error).as_deref(), Ok("ab"));
+    let theirs = theirs(&texts, &context, Missing::Error).expect_err("it does not find `other`");
+    assert!(theirs.contains("unknown function"), "{theirs}");
+}
