@@ -184,7 +184,8 @@ mod tests {
     #[test]
     fn a_rollback_after_a_rollback_goes_further_back() {
         // Versions as (number, digest, made by a rollback), the last one is served.
-        let cases: [(&[(u64, &str, bool)], Option<u64>); 6] = [
+        type Versions<'v> = &'v [(u64, &'v str, bool)];
+        let cases: [(Versions<'_>, Option<u64>); 6] = [
             (&[(1, "a", false)], None),
             (&[(1, "a", false), (2, "b", false), (3, "c", false)], Some(2)),
             (
