@@ -208,7 +208,7 @@ fn memory(templates: usize, (language, called): (Language, &str)) -> Vec<String>
 /// Measures the bytes that an engine allocates for each template; if they are `equal`, all have one text.
 fn engine(templates: usize, equal: bool) -> Vec<String> {
     let (loader, memory) = MemoryLoader::new();
-    let pages = (0..templates).map(|number| (name(number), page(if equal { 0 } else { number })));
+    let pages = (0..templates).map(|number| (name(number), page(if equal { 0 } else { number }, Language::Tiny)));
     let texts = pages.chain([(PARTIAL.to_owned(), "partial".to_owned())]);
     memory.edit(texts.map(|(name, text)| (TemplateName::new(&name).expect("a name"), Some(text))));
     let before = live_bytes();

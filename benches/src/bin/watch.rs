@@ -64,7 +64,7 @@ impl WatchedLoader {
             let changed = changes
                 .changed
                 .iter()
-                .map(|source| &source.name)
+                .map(|source| &source.key)
                 .chain(&changes.removed);
             if changed.into_iter().any(|each| each.as_str() == name) {
                 return;
@@ -183,7 +183,7 @@ fn overflow(root: &Path, watched: &mut WatchedLoader) {
     let mut changes = watched.sync(Depth::Everything);
     loop {
         for source in changes.changed.drain(..) {
-            texts.insert(source.name.to_string(), source.text.to_string());
+            texts.insert(source.key.name.to_string(), source.text.to_string());
         }
         let right = |number: &usize| {
             let name = format!("{:03}/{number}.html", number / 100);
