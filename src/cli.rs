@@ -229,8 +229,8 @@ impl Command {
     /// Returns the number of files that have to be open at once, at least.
     fn descriptors(&self, setup: &CommandSetup) -> usize {
         match self {
-            Self::Serve(_) => descriptors::of_server(setup.config().server.workers, &setup.config().admin),
-            Self::Dev(_) => descriptors::of_server(dev::WORKERS, &setup.config().admin),
+            Self::Serve(_) => descriptors::of_server(setup.config().server.workers, setup.config()),
+            Self::Dev(_) => descriptors::of_server(dev::WORKERS, setup.config()),
             Self::Watch(_) => descriptors::OF_WATCH,
             Self::Check(_) | Self::Preview(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
             _ => 0,

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 
-use hotplate::config::Admin;
+use hotplate::config::Config;
 
 use super::Failure;
 use super::threads::or_processors;
@@ -22,10 +22,12 @@ const OF_STORE: usize = 8;
 const OF_CONNECTIONS: usize = 4;
 
 /// Returns the descriptors that a server with this number of workers needs; 0 is one worker per processor.
-pub(crate) fn of_server(workers: usize, admin: &Admin) -> usize {
+pub(crate) fn of_server(workers: usize, config: &Config) -> usize {
     let workers = or_processors(workers);
-    let admin = if admin.bind.is_empty() { 0 } else { OF_ADMIN };
-    OF_WATCH + OF_STORE + OF_WORKER * workers + admin + OF_CONNECTIONS
+    let admin = if config.admin.bind.is_empty() { 0 } else { OF_ADMIN };
+    let is_stored = !config.store.dir.is_empty() || !config.audit.dir.is_empty();
+    let store = if is_stored { OF_STORE } else { 0 };
+    OF_WATCH + store + OF_WORKER * workers + admin + OF_CONNECTIONS
 }
 
 /// The most descriptors that are reserved for everything but the connections of visitors.
