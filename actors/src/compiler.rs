@@ -17,7 +17,7 @@ use crate::limits::Limits;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::messages::{BatchOutcome, Compiled, CompiledTogether, SourcesChanged};
 use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
-use crate::template::{Digest, Source, TemplateKey, TemplateName};
+use crate::template::{Digest, RootLanguage, Source, TemplateKey, TemplateName};
 
 pub(crate) use cache::Cache;
 pub(crate) use first_batches::FirstBatches;
@@ -85,6 +85,21 @@ impl Dialects {
         let is_lenient = [self.missing, missing].contains(&Missing::Lenient) && dialect.lenient().is_some();
         let missing = if is_lenient { Missing::Lenient } else { Missing::Error };
         (dialect, missing)
+    }
+
+    /// Finds the root of a text by its digest; `None` if no root of this engine gives the text this digest.
+    pub(crate) fn root_of(&self, text: &str, digest: Digest) -> Option<RootLanguage> {
+        let strict = Digest::of(text.as_bytes());
+        let each = [
+            (Missing::Error, strict),
+            (Missing::Lenient, Source::lenient_digest(&strict)),
+        ];
+        let ids = self.of_sources.iter().map(|dialect| Some(dialect.id()));
+        let roots = std::iter::once(None).chain(ids);
+        let mut roots = roots.flat_map(|id| each.iter().map(move |(missing, own)| (*missing, id, own)));
+        roots
+            .find(|(_, id, own)| Source::dialect_digest(own, *id) == digest)
+            .map(|(missing, id, _)| (missing, id))
     }
 
     /// Returns the dialect with an id: one of the program, or a built-in one.

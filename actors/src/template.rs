@@ -330,6 +330,18 @@ impl Source {
         self
     }
 
+    /// Returns this source as one of a root with this leniency and language.
+    pub(crate) fn of_root(self, (missing, dialect): RootLanguage) -> Self {
+        let source = match missing {
+            Missing::Error => self,
+            Missing::Lenient => self.lenient(),
+        };
+        match dialect {
+            Some(dialect) => source.in_dialect(dialect),
+            None => source,
+        }
+    }
+
     /// Returns the digest of a source with this digest whose root has a language.
     pub(crate) fn dialect_digest(own: &Digest, dialect: Option<&str>) -> Digest {
         match dialect {
@@ -343,6 +355,9 @@ impl Source {
         Digest::over([text.as_bytes().as_slice(), b"lenient"])
     }
 }
+
+/// The leniency of a root and the id of its language, which the digests of its texts contain.
+pub(crate) type RootLanguage = (Missing, Option<&'static str>);
 
 /// A byte order mark, as a character.
 pub(crate) const MARK: char = '\u{feff}';

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::compiler::Dialects;
 use crate::dialect::Dialect;
 use crate::store::version::StoredLanguage;
-use crate::template::{Digest, Missing, Source, TemplateName};
+use crate::template::{Digest, Missing, RootLanguage, Source, TemplateName};
 
 /// The languages of the texts of an engine.
 pub(super) struct Languages {
@@ -17,12 +17,9 @@ pub(super) struct Languages {
     /// The texts that were restored in another language than that of the settings, by their digests in this process.
     restored: HashMap<Digest, (Digest, StoredLanguage)>,
     /// The leniency and language of the root of each text of the last description, so that a text is hashed once.
-    roots: HashMap<Digest, Root>,
-    described: HashMap<Digest, Root>,
+    roots: HashMap<Digest, RootLanguage>,
+    described: HashMap<Digest, RootLanguage>,
 }
-
-/// The leniency of a root and the id of its language, which the digest of a text contains.
-type Root = (Missing, Option<&'static str>);
 
 /// The language in which a stored text is compiled.
 pub(super) enum RestoredLanguage {
@@ -101,7 +98,8 @@ impl Languages {
             return restored.clone();
         }
         let known = self.described.get(&digest).or_else(|| self.roots.get(&digest)).copied();
-        let root = known.unwrap_or_else(|| self.root(digest, text));
+        let root = known.or_else(|| self.dialects.root_of(text, digest));
+        let root = root.unwrap_or((Missing::Error, None));
         self.described.insert(digest, root);
         let (missing, of_root) = root;
         let (dialect, missing) = self.dialects.language_of(name, missing, of_root);
@@ -116,23 +114,5 @@ impl Languages {
     /// Ends a description: texts that it did not have are forgotten.
     pub(super) fn described(&mut self) {
         self.roots = std::mem::take(&mut self.described);
-    }
-
-    /// Finds the root of a text by its digest.
-    fn root(&self, digest: Digest, text: &str) -> Root {
-        let strict = Digest::of(text.as_bytes());
-        let each = [
-            (Missing::Error, strict),
-            (Missing::Lenient, Source::lenient_digest(&strict)),
-        ];
-        let ids = self.dialects.of_sources.iter().map(|dialect| Some(dialect.id()));
-        for id in std::iter::once(None).chain(ids) {
-            for (missing, own) in &each {
-                if Source::dialect_digest(own, id) == digest {
-                    return (*missing, id);
-                }
-            }
-        }
-        (Missing::Error, None)
     }
 }

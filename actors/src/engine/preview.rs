@@ -210,29 +210,16 @@ impl Previews {
 
     /// Returns a source in the language and with the leniency that the text before it has from its root.
     fn as_before(&self, source: Source, before: &CompiledText) -> Source {
-        let text: Arc<str> = match before {
-            CompiledText::Unit { unit, .. } => unit.text().into(),
-            CompiledText::Broken { text: Some(text), .. } => Arc::clone(text),
+        let text = match before {
+            CompiledText::Unit { unit, .. } => unit.text(),
+            CompiledText::Broken { text: Some(text), .. } => text,
             CompiledText::Broken { text: None, .. } => return source,
         };
-        let lenient = |source: Source, lenient: bool| if lenient { source.lenient() } else { source };
-        let dialects = self.dialects.of_sources.iter().map(|dialect| Some(dialect.id()));
-        for dialect in std::iter::once(None).chain(dialects) {
-            for is_lenient in [false, true] {
-                let of_root = |source: Source| {
-                    let source = lenient(source, is_lenient);
-                    match dialect {
-                        Some(dialect) => source.in_dialect(dialect),
-                        None => source,
-                    }
-                };
-                let known = of_root(Source::new(source.key.name.clone(), Arc::clone(&text)));
-                if before.digest() == Some(known.digest) {
-                    return of_root(source);
-                }
-            }
+        let root = before.digest().and_then(|digest| self.dialects.root_of(text, digest));
+        match root {
+            Some(root) => source.of_root(root),
+            None => source,
         }
-        source
     }
 
     fn warnings(&self, snapshot: &Snapshot, changed: &[TemplateName], graph: &Graph) -> Vec<Diagnostic> {

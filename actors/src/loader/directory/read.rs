@@ -9,7 +9,7 @@ use super::disk::{Disk, FileId, Stat, is_gone};
 use super::failure;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Missing;
-use crate::template::{Digest, Source, TemplateName};
+use crate::template::{Digest, RootLanguage, Source, TemplateName};
 use crate::text::decode;
 
 /// The number of attempts to read a file that changes while it is read.
@@ -62,9 +62,6 @@ impl Signature {
     }
 }
 
-/// The meaning of paths in the texts of a root that are missing in the data, and the id of its dialect.
-pub(super) type RootLanguage = (Missing, Option<&'static str>);
-
 /// The text of a file, with its digest.
 pub(super) struct Text {
     pub(super) text: Arc<str>,
@@ -80,7 +77,7 @@ impl From<String> for Text {
 }
 
 impl Text {
-    pub(super) fn source(self, name: TemplateName, (missing, dialect): RootLanguage) -> Source {
+    pub(super) fn source(self, name: TemplateName, root: RootLanguage) -> Source {
         let Self { text, digest } = self;
         let source = Source {
             key: name.into(),
@@ -89,14 +86,7 @@ impl Text {
             missing: Missing::Error,
             dialect: None,
         };
-        let source = match missing {
-            Missing::Error => source,
-            Missing::Lenient => source.lenient(),
-        };
-        match dialect {
-            Some(dialect) => source.in_dialect(dialect),
-            None => source,
-        }
+        source.of_root(root)
     }
 }
 
