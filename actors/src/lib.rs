@@ -20,6 +20,7 @@ struct Readme;
 pub mod template;
 pub mod text;
 pub mod version;
+mod wall_clock;
 pub mod cause;
 pub mod diagnostic;
 pub mod limits;

@@ -23,7 +23,7 @@ use arc_swap::ArcSwap;
 
 use crate::accepted::{AcceptedState, TextGraph};
 use crate::audit::progress::AuditProgress;
-use crate::audit::record::{AuditAction, AuditRecord, now_ms};
+use crate::audit::record::{AuditAction, AuditRecord};
 use crate::cause::Cause;
 use crate::counters::Recorder;
 use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
@@ -37,6 +37,7 @@ use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
 use crate::version::Version;
+use crate::wall_clock::now_ms;
 
 pub(crate) use answered::AnsweredState;
 use history::{Changed, Resumed};

@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use super::failure::FOUND;
 use super::findings::{self, FindingFormat};
 use super::instance::{Instance, without_scheme};
-use super::json::sample;
 use super::setup::{CommandSetup, Flag};
 use super::terminal::Terminal;
 use super::{Directory, Failure, block_on, start_quietly};

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::record::{AuditRecord, now_ms};
+use super::record::AuditRecord;
 use super::source_commit::SourceCommit;
 use crate::protocol::report::{NameSample, Report};
 use crate::template::{Digest, TemplateKey, TemplateName};
+use crate::wall_clock::now_ms;
 
 /// The hash before the first line.
 pub(crate) const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";

@@ -1,7 +1,6 @@
 //! [`AuditRecord`]: one change of what is served, or one that was refused.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cause::Cause;
 use crate::protocol::report::Report;
@@ -59,10 +58,4 @@ pub(crate) struct AuditRecord {
     pub(crate) report: Option<Arc<Report>>,
     /// The reason of a refusal.
     pub(crate) refused: Option<String>,
-}
-
-/// Returns the time in milliseconds since 1970.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

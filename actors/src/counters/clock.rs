@@ -1,6 +1,8 @@
 //! [`Clock`]: cheap time stamps relative to the start of the engine, and their conversion to wall-clock time.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
+
+use crate::wall_clock::now_ms;
 
 /// Milliseconds since the start, as of the last tick of the kernel. All events between two ticks have the same value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +20,10 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(super) fn start() -> Self {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             started: Instant::now(),
             started_coarsely: coarsetime::Instant::now_without_cache_update(),
-            started_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            started_ms: now_ms(),
         }
     }
 

@@ -8,7 +8,6 @@ use super::languages::{Languages, RestoredLanguage};
 use super::{ActorEntry, Registry, StartError};
 use crate::accepted::AcceptedState;
 use crate::audit::progress::AuditProgress;
-use crate::audit::record::now_ms;
 use crate::audit::{AuditLog, AuditOptions};
 use crate::cause::Cause;
 use crate::compiler::{CompilerConfig, Dialects, compile_all};
@@ -31,6 +30,7 @@ use crate::store::{Store, StoreOptions, TEXT_BYTES_MAX};
 use crate::supervision::Pool;
 use crate::template::{Digest, Missing, Source, TemplateKey, TemplateName};
 use crate::version::{LoaderId, Revision};
+use crate::wall_clock::now_ms;
 
 /// The state of Registry and Graph.
 pub(super) type Accepted = AcceptedState<AnsweredState, Arc<Graph>>;

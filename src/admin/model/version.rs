@@ -87,7 +87,7 @@ pub(in super::super) struct PublicationAnswer {
     pub(in super::super) kept: bool,
     /// True if an operator chose it by a rollback.
     pub(in super::super) held: bool,
-    /// Who asked for it, and why.
+    /// The cause: a name, a reason and a trace.
     pub(in super::super) cause: CauseAnswer,
     /// Templates with a new text.
     pub(in super::super) changed: NameSample,
@@ -155,7 +155,7 @@ pub(in super::super) struct WaitingTemplateAnswer {
     pub(in super::super) change: &'static str,
     /// The version that the rollback made. The text waits since then.
     pub(in super::super) since: u64,
-    /// Who rolled back, and why.
+    /// The cause of the rollback: a name, a reason and a trace.
     pub(in super::super) cause: CauseAnswer,
     /// BLAKE3 of the text that is served, the first 16 hexadecimal digits.
     pub(in super::super) served: Option<String>,

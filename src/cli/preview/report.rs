@@ -6,8 +6,8 @@ use hotplate::TemplateName;
 use hotplate::site::Site;
 use serde_json::Value;
 
-use super::sample;
 use crate::cli::findings::{self, Finding};
+use crate::cli::json::{list, sample};
 use crate::cli::names;
 
 /// Lines of the difference of one output.
@@ -125,8 +125,4 @@ fn shown(diagnostic: &Value) -> String {
         "" => format!("{}[{}]: {}", field("severity"), field("code"), field("message")),
         shown => shown.to_owned(),
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
 }

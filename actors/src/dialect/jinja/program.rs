@@ -95,7 +95,7 @@ pub(super) enum Action {
         to: u32,
         negated: bool,
     },
-    /// The same for a path with at most one attribute that begins with a register.
+    /// Jumps like [`UnlessPath`](Self::UnlessPath), for a path with at most one attribute that begins with a register.
     UnlessQuick {
         register: u16,
         attribute: u32,
@@ -122,7 +122,7 @@ pub(super) enum Action {
         iterable: Code,
         index: u32,
     },
-    /// The same for a path with at most one attribute that begins with a register.
+    /// Begins a loop over a path with at most one attribute that begins with a register.
     ForQuick {
         register: u16,
         attribute: u32,
