@@ -57,7 +57,7 @@ pub(super) async fn reload(request: HttpRequest, payload: Payload, state: Data<A
 /// It gets a new number. What was rolled back waits, template by template, until its source has another text or until `resume`; all other
 /// templates go forward. Without a store a restart forgets what waits, and the process then serves the content of its sources.
 #[utoipa::path(post, path = "/admin/v1/rollback", tag = "commands", security(("token" = [])), request_body = RollBackRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$"), ("If-Match" = Option<String>, Header, description = "The `ETag` of `/admin/v1/version`: the command is carried out only if this version is served", pattern = "^(\\*|\"[0-9]{1,19}\")$")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$"), ("If-Match" = Option<String>, Header, description = "The `ETag` of `/admin/v1/version`: the command is carried out only if this version is served", pattern = "^(\\*|\"[0-9]{1,19}\"|[0-9]{1,19})$")),
     responses(
         (status = 200, description = "The version is served", body = RolledBackAnswer),
         (status = 404, description = "The version is not kept", body = Problem, content_type = "application/problem+json"),
@@ -79,7 +79,7 @@ pub(super) async fn roll_back(request: HttpRequest, payload: Payload, state: Dat
 
 /// Applies everything that waits since a rollback
 #[utoipa::path(post, path = "/admin/v1/resume", tag = "commands", security(("token" = [])), request_body = Option<CauseRequest>,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$"), ("If-Match" = Option<String>, Header, description = "The `ETag` of `/admin/v1/version`: the command is carried out only if this version is served", pattern = "^(\\*|\"[0-9]{1,19}\")$")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Names this call, so that it can be repeated", min_length = 1, max_length = 255, pattern = "^[!-~]+$"), ("If-Match" = Option<String>, Header, description = "The `ETag` of `/admin/v1/version`: the command is carried out only if this version is served", pattern = "^(\\*|\"[0-9]{1,19}\"|[0-9]{1,19})$")),
     responses(
         (status = 200, description = "The version is served", body = RolledBackAnswer),
         (status = 412, description = "Another version is served than `If-Match` names", body = Problem, content_type = "application/problem+json"),
