@@ -331,7 +331,10 @@ pub(super) struct RollBackRequest {
     pub(super) reason: Option<String>,
 }
 
-/// Reads an integer as JSON Schema defines it: `3.0` is one as well.
+/// The largest number that the format `int64` of the OpenAPI document has.
+const INT64_MAX: u64 = i64::MAX as u64;
+
+/// Reads an integer as JSON Schema defines it, so that `3.0` is one as well, up to [`INT64_MAX`].
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     struct Whole;
 
@@ -339,11 +342,14 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         type Value = u64;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a whole number that is not negative")
+            f.write_str("a whole number from 0 to 9223372036854775807")
         }
 
         fn visit_u64<E: de::Error>(self, number: u64) -> Result<u64, E> {
-            Ok(number)
+            match number <= INT64_MAX {
+                true => Ok(number),
+                false => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+            }
         }
 
         #[expect(
@@ -353,7 +359,7 @@ fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
             reason = "it is an integer within the range"
         )]
         fn visit_f64<E: de::Error>(self, number: f64) -> Result<u64, E> {
-            match number.fract() == 0.0 && (0.0..u64::MAX as f64).contains(&number) {
+            match number.fract() == 0.0 && (0.0..INT64_MAX as f64).contains(&number) {
                 true => Ok(number as u64),
                 false => Err(E::invalid_value(Unexpected::Float(number), &self)),
             }
@@ -375,7 +381,9 @@ mod tests {
             ("3e2", Some(300)),
             ("0.0", Some(0)),
             ("-0.0", Some(0)),
-            ("18446744073709551615", Some(u64::MAX)),
+            ("9223372036854775807", Some(INT64_MAX)),
+            ("9223372036854775808", None),
+            ("9223372036854775808.0", None),
             ("18446744073709551616", None),
             ("1e300", None),
             ("3.5", None),
