@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::audit::progress::Unwritten;
 use crate::protocol::hold::{HoldOrigin, WaitingTemplates};
 use crate::protocol::plan::Plan;
-use crate::snapshot::{Content, SourceTexts};
+use crate::snapshot::{Content, Scopes, SourceTexts};
 
 /// The last state that the Registry has accepted. The Registry is its only writer; the Graph works on drafts of it. The two halves are
 /// committed together, so they always are about the same templates, and a fault of either actor loses nothing. A clone is cheap.
@@ -46,8 +46,9 @@ impl<R, G> AcceptedState<R, G> {
 /// The operations on the graph that a command of an operator needs. The Registry calls them, so that graph and served version change in one
 /// commit, and knows nothing else of the graph.
 pub(crate) trait TextGraph: Sized {
-    /// Returns the graph with the texts of an earlier version. Templates whose source has another text wait.
-    fn roll_back(&self, to: &Content, origin: HoldOrigin) -> Self;
+    /// Returns the graph with the texts of an earlier version, and the plan of what is in effect then. Templates whose source has another text
+    /// wait. The texts of tenants stay.
+    fn roll_back(&self, to: &Content, scopes: &Scopes, origin: HoldOrigin) -> (Self, Plan);
 
     /// Returns the graph with everything applied that waits, and the effect; `None` if nothing waits.
     fn resume(&self) -> Option<(Self, Plan)>;
@@ -63,8 +64,9 @@ pub(crate) trait TextGraph: Sized {
 }
 
 impl<G: TextGraph> TextGraph for Arc<G> {
-    fn roll_back(&self, to: &Content, origin: HoldOrigin) -> Self {
-        Self::new((**self).roll_back(to, origin))
+    fn roll_back(&self, to: &Content, scopes: &Scopes, origin: HoldOrigin) -> (Self, Plan) {
+        let (graph, plan) = (**self).roll_back(to, scopes, origin);
+        (Self::new(graph), plan)
     }
 
     fn resume(&self) -> Option<(Self, Plan)> {

@@ -14,6 +14,7 @@ mod formatter;
 mod html_position;
 pub mod reads;
 mod print;
+mod scope_view;
 mod shorten;
 
 use std::any::Any;
@@ -33,6 +34,7 @@ pub use body::Body;
 pub(crate) use formatter::formatter_elsewhere;
 pub use formatter::{Formatter, FormatterError, Formatters, Output};
 pub use reads::Reads;
+pub use scope_view::{Overlay, ScopeView};
 
 /// A template language.
 pub trait Dialect: Send + Sync + 'static {
@@ -245,7 +247,7 @@ pub enum Found<'s> {
 /// A template and everything that it can reach by `call`, in one view of one snapshot.
 #[derive(Clone, Copy)]
 pub struct Closure<'s> {
-    members: &'s dyn Members,
+    view: ScopeView<'s>,
     top: &'s Member,
 }
 
@@ -253,7 +255,14 @@ impl<'s> Closure<'s> {
     /// Returns the closure of `top` in a view.
     #[must_use]
     pub fn new(members: &'s dyn Members, top: &'s Member) -> Self {
-        Self { members, top }
+        Self::in_scope(ScopeView::shared(members), top)
+    }
+
+    /// Returns the closure of `top` in the view of a scope.
+    #[inline]
+    #[must_use]
+    pub fn in_scope(view: ScopeView<'s>, top: &'s Member) -> Self {
+        Self { view, top }
     }
 
     /// Returns the template that this closure begins with.
@@ -267,21 +276,18 @@ impl<'s> Closure<'s> {
     #[must_use]
     pub fn callee(&self, call: usize) -> Option<Closure<'s>> {
         let id = *self.top.callees.get(call)?;
-        let top = self.members.member(id)?;
-        Some(Closure {
-            members: self.members,
-            top,
-        })
+        let top = self.view.member(id)?;
+        Some(Closure { view: self.view, top })
     }
 
     /// Returns the template of a name that was computed, in the view of this closure. A name is compared with those of the templates and is
     /// never a path.
     #[must_use]
     pub fn find(&self, name: &str) -> Found<'s> {
-        let members = self.members;
-        let found = members.id(name).map(|id| (members.is_whole(id), members.member(id)));
+        let view = self.view;
+        let found = view.id(name).map(|id| (view.is_whole(id), view.member(id)));
         match found {
-            Some((true, Some(top))) => Found::Whole(Closure { members, top }),
+            Some((true, Some(top))) => Found::Whole(Closure { view, top }),
             Some((false, _)) => Found::Faulty,
             Some((true, None)) | None => Found::Unknown,
         }
@@ -292,30 +298,31 @@ impl<'s> Closure<'s> {
     #[must_use]
     pub fn suggestion(&self, name: &str, comparisons: usize) -> Option<&'s TemplateName> {
         let is_found = |name: &&TemplateName| matches!(self.find(name.as_str()), Found::Whole(_));
-        crate::suggestion::suggested_template(name, self.members.names().take(comparisons).filter(is_found))
+        crate::suggestion::suggested_template(name, self.view.names().take(comparisons).filter(is_found))
     }
 
     /// Returns another member of the view in which this closure is resolved.
     pub(crate) fn neighbour(&self, id: TemplateId) -> Option<&'s Member> {
-        self.members.member(id)
+        self.view.member(id)
     }
 
     /// Returns the companions that exist, in their order.
     pub fn companions(&self) -> impl Iterator<Item = &'s Member> + use<'s> {
-        let Self { members, top } = *self;
-        top.companions.iter().filter_map(move |id| members.member(*id))
+        let Self { view, top } = *self;
+        top.companions.iter().filter_map(move |id| view.member(*id))
     }
 
     /// Returns every member once, in breadth-first order of the calls; the top comes first.
     #[must_use]
     pub fn members(&self) -> Vec<&'s Member> {
-        let mut seen = std::collections::HashSet::from([&self.top.name]);
+        // By address: a tenant may have a text of the same name as one that is not exported to it.
+        let mut seen = std::collections::HashSet::from([std::ptr::from_ref(self.top)]);
         let mut members = vec![self.top];
         let mut next = 0;
         while let Some(member) = members.get(next).copied() {
             next += 1;
-            for callee in member.callees.iter().filter_map(|id| self.members.member(*id)) {
-                if seen.insert(&callee.name) {
+            for callee in member.callees.iter().filter_map(|id| self.view.member(*id)) {
+                if seen.insert(std::ptr::from_ref(callee)) {
                     members.push(callee);
                 }
             }
@@ -329,9 +336,9 @@ impl<'s> Closure<'s> {
     pub fn digest(&self) -> Digest {
         let mut members = self.members();
         let reaches_any = members.iter().any(|member| member.unit.reaches_any());
-        let all = reaches_any.then(|| self.members.digest());
+        let all = reaches_any.then(|| self.view.digest());
         members.extend(self.companions());
-        members[1..].sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        members[1..].sort_unstable_by(|a, b| (&a.name, &a.digest).cmp(&(&b.name, &b.digest)));
         let texts = members.iter().flat_map(|member| {
             [
                 member.name.as_str().as_bytes(),

@@ -12,8 +12,12 @@ pub mod companions;
 pub(crate) mod contracts;
 mod faults;
 mod hold;
+mod impact;
 mod inspect;
+mod layers;
 pub mod plan;
+mod tenant_faults;
+pub(crate) mod tenants;
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -121,7 +125,9 @@ pub(crate) async fn publish<R, E: Display>(
             return BatchOutcome::Refused(reason);
         }
         if outcome.checked > 0 || !outcome.reviewed.is_empty() {
+            let news = plan.news;
             plan = graph.reviewed(plan.reviewed.or(&outcome.reviewed));
+            plan.news.add(news);
         }
         tracing::debug!(checked = outcome.checked, "planned");
         let batch = PublishBatch {

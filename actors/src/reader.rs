@@ -31,15 +31,15 @@ use crate::fault_log::FaultLog;
 use crate::limits::Limits;
 use crate::protocol::kept::VersionNotKept;
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
-use crate::snapshot::{BreakerRules, EntryStatus, HolderKind, Snapshot};
-use crate::template::Digest;
+use crate::snapshot::{BreakerRules, EntryStatus, HolderKind, Scoped, Snapshot};
+use crate::template::{Digest, Scope};
 use crate::version::Version;
 
 pub use context_source::{ContextSource, Serialized};
 pub use standin::StandIn;
 
 use attempt::AttemptBudget;
-use failure::not_found;
+use failure::{no_tenant, not_found};
 use fallback::FailedAttempt;
 
 /// A reader of the served version. Clones share everything.
@@ -123,8 +123,13 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let begun = self.shared.recorder.begin();
-        let id = id.or_else(|| find(snapshot, name));
-        let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Whole);
+        let (id, result) = match place(snapshot, &options.scope) {
+            Some(place) => {
+                let id = id.filter(|_| place.scope().is_none()).or_else(|| find(place, name));
+                (id, self.answer(place, name, id, source, options, AttemptBudget::Whole))
+            }
+            None => (None, Err(no_tenant(name))),
+        };
         self.shared.recorder.answered(begun, &result);
         self.shared.recorder.used(begun, id, &result);
         if let Err(failure) = &result {
@@ -149,13 +154,16 @@ impl Reader {
         source: &(impl ContextSource + ?Sized),
         options: &RenderOptions,
     ) -> Option<Result<Rendered, RenderFailure>> {
-        let id = find(snapshot, name);
+        let Some(place) = place(snapshot, &options.scope) else {
+            return Some(Err(no_tenant(name)));
+        };
+        let id = find(place, name);
         // A stand-in is a template too, and may cost as much.
-        let not_here = |id| snapshot.breakers().may_know(id) || matches!(snapshot.status(id), EntryStatus::Broken);
+        let not_here = |id| place.breakers(id).is_some() || matches!(place.status(id), EntryStatus::Broken);
         if id.is_some_and(not_here) {
             return None;
         }
-        let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Brief);
+        let result = self.answer(place, name, id, source, options, AttemptBudget::Brief);
         if let Err(RenderFailure::Failed(_) | RenderFailure::Context(_)) = result {
             return None;
         }
@@ -165,12 +173,13 @@ impl Reader {
 
     /// Returns the id of a template if it is unproven: its closure exceeded the limits of a render in place, or failed at a high cost, and
     /// has not been rendered successfully since. Once its breaker is open it is not unproven, because only one render at a time tries it.
-    pub(crate) fn unproven(&self, snapshot: Option<&Snapshot>, name: &str) -> Option<TemplateId> {
+    pub(crate) fn unproven(&self, snapshot: Option<&Snapshot>, scope: &Scope, name: &str) -> Option<TemplateId> {
         let served = self.served.load();
-        let snapshot = snapshot.unwrap_or(&served);
-        let id = find(snapshot, name).filter(|id| snapshot.breakers().may_know(*id))?;
-        let closure = snapshot.status(id).closure()?;
-        snapshot.breakers().may_take_long(id, &closure.digest()).then_some(id)
+        let place = place(snapshot.unwrap_or(&served), scope)?;
+        let id = find(place, name)?;
+        let breakers = place.breakers(id)?;
+        let closure = place.status(id).closure()?;
+        breakers.may_take_long(id, &closure.digest()).then_some(id)
     }
 
     /// Renders for a message that arrived at `begun`, from one snapshot or from the current one. The caller counts the answer, because the
@@ -185,8 +194,11 @@ impl Reader {
     ) -> Result<Rendered, RenderFailure> {
         let served = self.served.load();
         let snapshot = snapshot.unwrap_or(&served);
-        let id = find(snapshot, name);
-        let result = self.answer(snapshot, name, id, source, options, AttemptBudget::Whole);
+        let Some(place) = place(snapshot, &options.scope) else {
+            return Err(no_tenant(name));
+        };
+        let id = find(place, name);
+        let result = self.answer(place, name, id, source, options, AttemptBudget::Whole);
         self.shared.recorder.used(begun, id, &result);
         result
     }
@@ -195,7 +207,7 @@ impl Reader {
     #[cold]
     fn answer_as_asked(
         &self,
-        snapshot: &Snapshot,
+        place: Scoped<'_>,
         name: &str,
         id: Option<TemplateId>,
         source: &(impl ContextSource + ?Sized),
@@ -204,6 +216,7 @@ impl Reader {
     ) -> Result<Rendered, RenderFailure> {
         let mut options = options.clone();
         let trace = options.trace.take();
+        let snapshot = place.snapshot();
         let kept = match options.at.take().filter(|wanted| *wanted != snapshot.version()) {
             None => None,
             Some(wanted) => Some(snapshot.at(wanted).ok_or_else(|| VersionNotKept {
@@ -213,12 +226,15 @@ impl Reader {
         };
         let snapshot = kept.as_deref().unwrap_or(snapshot);
         let _named = trace.and_then(|trace| snapshot.hold(HolderKind::Render, Cause::by(name).trace(&trace)));
-        self.answer(snapshot, name, id, source, &options, size)
+        let Some(place) = self::place(snapshot, &options.scope) else {
+            return Err(no_tenant(name));
+        };
+        self.answer(place, name, id, source, &options, size)
     }
 
     fn answer(
         &self,
-        snapshot: &Snapshot,
+        place: Scoped<'_>,
         name: &str,
         id: Option<TemplateId>,
         source: &(impl ContextSource + ?Sized),
@@ -226,9 +242,9 @@ impl Reader {
         size: AttemptBudget,
     ) -> Result<Rendered, RenderFailure> {
         if options.at.is_some() || options.trace.is_some() {
-            return self.answer_as_asked(snapshot, name, id, source, options, size);
+            return self.answer_as_asked(place, name, id, source, options, size);
         }
-        let version = snapshot.version();
+        let version = place.snapshot().version();
         // The level is checked here first: a disabled span then costs one comparison instead of five.
         let _span = (LevelFilter::current() >= LevelFilter::DEBUG)
             .then(|| tracing::debug_span!("render", name, version = version.number()).entered());
@@ -238,27 +254,27 @@ impl Reader {
             freshness,
         };
         let Some(id) = id else {
-            return Err(not_found(snapshot, name));
+            return Err(not_found(place, name));
         };
-        let (closure, freshness) = match snapshot.status(id) {
+        let (closure, freshness) = match place.status(id) {
             EntryStatus::Current(closure) => (closure, Freshness::Current),
-            EntryStatus::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            EntryStatus::Stale { closure, since } => (closure, stale(place, id, since)),
             EntryStatus::Broken => {
-                let why = snapshot.why(id).ok_or_else(|| not_found(snapshot, name))?;
-                return self.stand_in(snapshot, name, why);
+                let why = place.why(id).ok_or_else(|| not_found(place, name))?;
+                return self.stand_in(place, name, why);
             }
             // The name has an id because another template calls it.
-            EntryStatus::Gone => match equivalent(snapshot, name).filter(|other| *other != id) {
-                Some(other) => return self.answer(snapshot, name, Some(other), source, options, size),
-                None => return Err(not_found(snapshot, name)),
+            EntryStatus::Gone => match equivalent(place, name).filter(|other| *other != id) {
+                Some(other) => return self.answer(place, name, Some(other), source, options, size),
+                None => return Err(not_found(place, name)),
             },
         };
         // This check is the whole cost of breakers and late faults for a template without faults.
-        let guarded = snapshot.breakers().may_know(id);
-        let watched = guarded | snapshot.faults().may_watch(id);
-        if guarded && let Some((error, substitute)) = self.refused(snapshot, id, &closure) {
+        let guarded = place.breakers(id).is_some();
+        let watched = guarded | place.watching(id).is_some();
+        if guarded && let Some((error, substitute)) = self.refused(place, id, &closure) {
             let failed = FailedAttempt {
-                snapshot,
+                place,
                 id,
                 closure,
                 freshness,
@@ -275,13 +291,13 @@ impl Reader {
                     let limits = &self.shared.limits;
                     let brief = budget.steps_taken() <= limits.inline_steps
                         && began.elapsed() <= Duration::from_millis(limits.inline_ms);
-                    self.record_success(snapshot, id, &closure, &freshness, brief);
+                    self.record_success(place, id, &closure, &freshness, brief);
                 }
                 Ok(answer(body, freshness))
             }
             Err(failure) => {
                 let failed = FailedAttempt {
-                    snapshot,
+                    place,
                     id,
                     closure,
                     freshness,
@@ -307,19 +323,28 @@ impl fmt::Debug for Reader {
 
 /// Returns the freshness of a stale template. The reason is searched for in each render; it is usually one call away.
 #[cold]
-fn stale(snapshot: &Snapshot, id: TemplateId, since: Version) -> Freshness {
-    let why = snapshot.why(id);
+fn stale(place: Scoped<'_>, id: TemplateId, since: Version) -> Freshness {
+    let why = place.why(id);
     why.map_or(Freshness::Current, |why| Freshness::Stale { since, why })
 }
 
 /// Returns the id of a name, or of a canonically equivalent name (Unicode NFC or NFD).
 #[inline]
-fn find(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
-    snapshot.id(name).or_else(|| equivalent(snapshot, name))
+fn find(place: Scoped<'_>, name: &str) -> Option<TemplateId> {
+    place.id(name).or_else(|| equivalent(place, name))
+}
+
+/// Returns a snapshot as a scope sees it, if its tenant exists.
+#[inline]
+fn place<'s>(snapshot: &'s Snapshot, scope: &'s Scope) -> Option<Scoped<'s>> {
+    match scope.is_shared_stable() {
+        true => Some(snapshot.everyone()),
+        false => snapshot.scoped(scope),
+    }
 }
 
 /// Returns the id of a canonically equivalent name (Unicode NFC or NFD).
 #[cold]
-fn equivalent(snapshot: &Snapshot, name: &str) -> Option<TemplateId> {
-    snapshot.equivalent(name).and_then(|name| snapshot.id(name.as_str()))
+fn equivalent(place: Scoped<'_>, name: &str) -> Option<TemplateId> {
+    place.equivalent(name).and_then(|name| place.id(name.as_str()))
 }

@@ -13,6 +13,7 @@ pub mod history;
 mod answered;
 pub mod publish;
 mod report;
+mod scope_report;
 mod restore;
 pub mod state;
 

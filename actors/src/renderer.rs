@@ -239,8 +239,9 @@ impl Renderer {
         let span = tracing::Span::current();
         let asked_for: Arc<str> = job.name.as_str().into();
         let (blamed, snapshot, queued) = (Arc::clone(&self.worker), job.snapshot.clone(), Instant::now());
+        let scope = job.options.scope.clone();
         let name = Arc::clone(&asked_for);
-        let permit = match worker.reader.unproven(snapshot.as_deref(), &name) {
+        let permit = match worker.reader.unproven(snapshot.as_deref(), &scope, &name) {
             Some(id) => tokio::select! {
                 permit = self.unproven_threads.next(id) => permit,
                 // The deadline came first.
@@ -261,13 +262,16 @@ impl Renderer {
             }
             let started = Instant::now();
             let (name, snapshot, deadline) = (job.name.clone(), job.snapshot.clone(), job.options.deadline);
+            let scope = job.options.scope.clone();
             let (rendered, next) = worker.serve(job, begun);
             if let (Err(RenderFailure::Unavailable(Unavailable::Timeout(_))), Some(deadline)) = (&rendered, deadline) {
                 let ended = Instant::now();
                 // If the render waited for longer than it ran, the delay is due to other renders and not to this template.
                 if ended >= deadline && ended - started >= started - queued {
                     let why = "the render did not end before the deadline of its caller";
-                    worker.reader.took_too_long(snapshot.as_deref(), &name, why, false);
+                    worker
+                        .reader
+                        .took_too_long(snapshot.as_deref(), &scope, &name, why, false);
                 }
             }
             answer.send(rendered);
@@ -281,7 +285,9 @@ impl Renderer {
             let why = match why {
                 Unavailable::Timeout(_) => {
                     let why = "the render does not end: a formatter or the data blocks";
-                    blamed.reader.took_too_long(snapshot.as_deref(), &name, why, true);
+                    blamed
+                        .reader
+                        .took_too_long(snapshot.as_deref(), &scope, &name, why, true);
                     Unavailable::Lost(format!(
                         "`{name}` took longer than {hang_ms} ms (the limit `render_hang_ms`)"
                     ))

@@ -34,6 +34,11 @@ pub(crate) mod stale;
 pub(crate) mod view;
 mod differences;
 mod late_faults;
+mod layer_versions;
+mod memory;
+pub(crate) mod overrides;
+mod scoped;
+pub(crate) mod scopes;
 mod superseded;
 mod status;
 mod why;
@@ -45,7 +50,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Member, TemplateId};
-use crate::template::{Digest, TemplateName};
+use crate::template::{Digest, Stage, TemplateName};
 use crate::version::Version;
 
 use index::Index;
@@ -60,6 +65,12 @@ pub(crate) use faults::{FAULTS_MAX, Faults, TextFaults, are_same_faults};
 pub(crate) use id_set::IdSet;
 pub(crate) use late_faults::{Failure, LateFaultLimits, LateFaults, Settled};
 pub use late_faults::{LateFault, Serving};
+pub(crate) use layer_versions::LayerVersions;
+use memory::ScopeMemory;
+pub use scoped::Scoped;
+use scopes::LATER_STAGES;
+pub(crate) use scopes::{NewestScopes, ScopeChange, ScopeNews, Scopes};
+pub(crate) use served::DigestSum;
 pub(crate) use stale::StoredStale;
 pub use status::Status;
 pub use superseded::{HOLDERS_MAX, HolderKind, SUPERSEDED_MAX, SupersededVersion, VersionHolder};
@@ -88,25 +99,10 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct Generation {
     pub(crate) version: Version,
+    /// The content of the shared stable scope.
     pub(crate) content: Content,
-}
-
-impl Generation {
-    /// Returns the closure of an entry in this version, and the last version in which that closure was current. Returns `None` if there
-    /// is none, or if its digest is among `seen`.
-    fn unseen(&self, id: TemplateId, seen: &mut Vec<Digest>) -> Option<(Version, Closure<'_>)> {
-        let (closure, since) = match self.content.status(id) {
-            EntryStatus::Current(closure) => (closure, self.version),
-            EntryStatus::Stale { closure, since, .. } => (closure, since),
-            EntryStatus::Broken | EntryStatus::Gone => return None,
-        };
-        let digest = closure.digest();
-        if seen.contains(&digest) {
-            return None;
-        }
-        seen.push(digest);
-        Some((since, closure))
-    }
+    /// The content of the other scopes.
+    pub(crate) scopes: Scopes,
 }
 
 /// The status of an entry in a snapshot, with the closure to render.
@@ -150,6 +146,7 @@ impl Snapshot {
         let generation = Generation {
             version: Version::NONE,
             content: Content::default(),
+            scopes: Scopes::default(),
         };
         Self::new(
             Arc::new(generation),
@@ -185,7 +182,7 @@ impl Snapshot {
     /// equal digest, whatever the history that led to it.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        self.content.digest()
+        self.generation.scopes.digest(self.content.digest())
     }
 
     /// Returns the id of a name that is, or was, defined or called. The id is valid in every later snapshot as well.
@@ -200,12 +197,7 @@ impl Snapshot {
     #[cold]
     #[must_use]
     pub fn equivalent(&self, name: &str) -> Option<TemplateName> {
-        let exists = |spelling: &String| {
-            let status = self.id(spelling).map(|id| self.status(id));
-            !matches!(status, None | Some(EntryStatus::Gone))
-        };
-        let spelling = crate::template::spellings(name).find(exists)?;
-        TemplateName::new(&spelling).ok()
+        self.everyone().equivalent(name)
     }
 
     /// Returns the status of an entry.
@@ -291,60 +283,12 @@ impl Snapshot {
     /// Returns the closures of an entry in the kept versions, newest first, each with the last version in which it was current. Each
     /// closure differs from the one that is served now and from those before it. Computed lazily, because only renders that fail need it.
     pub fn earlier(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
-        let mut seen: Vec<Digest> = Vec::new();
-        seen.extend(self.status(id).closure().map(|closure| closure.digest()));
-        let absent = self.last_absent(id);
-        let kept = self.earlier.answering();
-        kept.take_while(move |generation| Some(generation.version) > absent)
-            .filter_map(move |generation| generation.unseen(id, &mut seen))
+        self.everyone().earlier(id)
     }
 
-    /// Returns the last kept version in which no template had this name. A template that was removed is no earlier version of a new one
-    /// of the same name.
-    fn last_absent(&self, id: TemplateId) -> Option<Version> {
-        let former = self.earlier.former.get(id);
-        let former = former.filter(|generation| generation.version < self.earlier.former_before);
-        let kept = self.earlier.answering().chain(former);
-        let mut absent = kept.filter(|generation| matches!(generation.content.status(id), EntryStatus::Gone));
-        absent.next().map(|generation| generation.version)
-    }
-
-    /// Returns the closures of an entry before the versions that [`Snapshot::earlier`] knows, newest first. These are the closures before
-    /// the last change of its own text, of a template that it calls, or of its data, as far as they are remembered (the limit
-    /// `last_good_templates`).
+    /// Returns the closures of an entry before the versions that [`Snapshot::earlier`] knows, newest first; see [`Scoped::former`].
     pub fn former(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
-        let closure = self.status(id).closure();
-        let members = closure
-            .iter()
-            .flat_map(|closure| closure.members().into_iter().chain(closure.companions()));
-        let former = members.filter_map(|member| self.earlier.former.get(self.id(member.name.as_str())?));
-        let absent = self.last_absent(id);
-        let mut former: Vec<_> = former
-            .filter(|generation| generation.version < self.earlier.former_before && Some(generation.version) > absent)
-            .collect();
-        former.sort_unstable_by_key(|generation| std::cmp::Reverse(generation.version));
-        former.dedup_by_key(|generation| generation.version);
-        let mut seen: Vec<Digest> = closure.iter().map(Closure::digest).collect();
-        former
-            .into_iter()
-            .filter_map(move |generation| generation.unseen(id, &mut seen))
-    }
-
-    /// Returns the closures of an entry in the views that stale templates are served from, newest first, if it computes names of templates:
-    /// then it may have reached a template that broke since. Unlike the kept versions, these views stay as long as that is broken.
-    pub fn pinned(&self, id: TemplateId) -> impl Iterator<Item = (Version, Closure<'_>)> {
-        let closure = self.status(id).closure().filter(Closure::reaches_any);
-        let mut seen: Vec<Digest> = closure.iter().map(Closure::digest).collect();
-        let views = closure.iter().flat_map(|_| self.content.stale().views());
-        let mut views: Vec<_> = views.filter(|(_, view)| !view.is_bad(id)).collect();
-        views.sort_unstable_by_key(|(since, _)| std::cmp::Reverse(*since));
-        views.into_iter().filter_map(move |(since, view)| {
-            let closure = view.closure(id)?;
-            let digest = closure.digest();
-            let is_new = !seen.contains(&digest);
-            seen.push(digest);
-            is_new.then_some((since, closure))
-        })
+        self.everyone().former(id)
     }
 
     /// Returns every entry, by id.
@@ -394,6 +338,7 @@ impl Snapshot {
             kept: kept[place + 1..].into(),
             former: LastGoodVersions::default(),
             former_before: Version::NONE,
+            layers: LayerVersions::default(),
         };
         let generation = Arc::clone(&kept[place].generation);
         let shared = self.shared();
@@ -419,21 +364,13 @@ impl Snapshot {
     /// Everything that reports the version that is still served (events, log, terminal, overlay, admin API) calls this method.
     #[must_use]
     pub fn serving(&self, id: TemplateId) -> Option<Serving> {
-        let status = match self.status(id) {
-            EntryStatus::Stale { since, .. } => Some(Serving::LastGood(since)),
-            EntryStatus::Broken => return Some(self.live.0.without_good),
-            EntryStatus::Current(_) => None,
-            EntryStatus::Gone => return None,
-        };
-        // A stale closure may have failed in renders as well. Then a still older one is served, or none.
-        let late = self.late_fault(id).filter(|late| late.still_fails);
-        late.map(|late| late.serving).or(status)
+        self.everyone().serving(id)
     }
 
     /// Returns the faults of an entry that the compiler could not see and that appeared when the closure that is served now was rendered.
     #[must_use]
     pub fn late_fault(&self, id: TemplateId) -> Option<LateFault> {
-        self.live.0.late.of(id, || self.closure_digest(id))
+        self.everyone().late_fault(id)
     }
 
     /// Returns the faults of all entries that appeared in renders, sorted by name, as far as they are remembered (the limit `late_faults`).
@@ -495,6 +432,8 @@ pub(crate) struct SnapshotShared {
     without_good: Serving,
     late: LateFaults,
     breakers: Breakers,
+    /// What renders of the later stages remember.
+    stages: [ScopeMemory; LATER_STAGES],
     /// The versions that are no longer served and may still be in memory.
     pub(crate) superseded: SupersededVersions,
     pub(crate) holders: Holders,
@@ -507,6 +446,7 @@ impl SnapshotShared {
             live: AtomicUsize::new(0),
             without_good,
             late: LateFaults::default(),
+            stages: Default::default(),
             breakers: Breakers::default(),
             superseded: SupersededVersions::default(),
             holders: Holders::default(),
@@ -518,6 +458,11 @@ impl SnapshotShared {
     /// Returns the answer to requests for a template that never had a good version.
     pub(crate) fn without_good(&self) -> Serving {
         self.without_good
+    }
+
+    /// Returns what renders of a later stage remember.
+    fn stage_memory(&self, stage: Stage) -> &ScopeMemory {
+        &self.stages[stage.number().saturating_sub(1)]
     }
 }
 

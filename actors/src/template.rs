@@ -55,6 +55,11 @@ impl TemplateName {
         }
     }
 
+    /// Returns a key that is not the name of a template, for an index that keys are looked up in as text.
+    pub(crate) fn of_private_key(key: &str) -> Self {
+        Self(key.into())
+    }
+
     /// Returns the whole name.
     #[must_use]
     pub fn as_str(&self) -> &str {

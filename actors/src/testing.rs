@@ -6,6 +6,8 @@ mod conflicts;
 mod edits;
 mod model;
 mod properties;
+mod scoped_model;
+mod scopes;
 mod versions;
 
 use std::any::Any;

@@ -17,7 +17,7 @@ use crate::dialect::{Members, TemplateId};
 use crate::protocol::batch::CompiledText;
 use crate::protocol::hold::{HoldOrigin, WaitingChange, WaitingTemplate, WaitingTemplates};
 use crate::protocol::plan::Plan;
-use crate::snapshot::{Content, SourceText, SourceTexts};
+use crate::snapshot::{Content, IdSet, Scopes, SourceText, SourceTexts};
 use crate::template::TemplateName;
 
 /// A template that is held.
@@ -28,6 +28,14 @@ pub(super) struct HeldText {
     /// The text that the source has; `None` if it has none.
     waiting: Option<Arc<CompiledText>>,
     origin: Arc<HoldOrigin>,
+}
+
+impl HeldText {
+    /// Returns true if the same text is in effect in place of the same one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        are_the_same(self.served.as_ref(), other.served.as_ref())
+            && are_the_same(self.waiting.as_ref(), other.waiting.as_ref())
+    }
 }
 
 /// The held templates. A clone shares all memory.
@@ -62,7 +70,44 @@ impl Graph {
             };
             self.hold.insert(id, Arc::new(held));
         }
+        let reviewed = self.plan(touched);
+        self.reviewed(reviewed)
+    }
+
+    /// Returns the graph of one stage with the texts of an earlier version.
+    fn rolled_back(&self, to: &Content, origin: &Arc<HoldOrigin>) -> Self {
+        let mut next = self.clone();
+        for id in self.differences(to).iter() {
+            let served = text_of(to, id);
+            match are_the_same(served.as_ref(), self.source_text(id)) {
+                true => _ = next.hold.remove(&id),
+                false => {
+                    let held = HeldText {
+                        served: served.clone(),
+                        waiting: self.source_text(id).cloned(),
+                        origin: Arc::clone(origin),
+                    };
+                    next.hold.insert(id, Arc::new(held));
+                }
+            }
+            next.restore(id, to, served.is_some());
+        }
+        next.restore_content(to);
+        next
+    }
+
+    /// Lifts all holds of one stage. Returns the templates whose status was decided again.
+    fn lift_all(&mut self) -> IdSet {
+        let lifted = std::mem::take(&mut self.hold);
+        let touched = lifted.iter().map(|(id, held)| (*id, held.served.clone())).collect();
         self.plan(touched)
+    }
+
+    /// Returns the templates that are held in any stage, each once.
+    fn held_in_stages(&self) -> impl Iterator<Item = (&TemplateId, &Arc<HeldText>)> {
+        let only_later = |(id, _): &(&TemplateId, &Arc<HeldText>)| !self.hold.contains_key(*id);
+        let later = self.stages.iter().flatten().flat_map(|graph| graph.hold.iter());
+        self.hold.iter().chain(later.filter(only_later))
     }
 
     /// Returns the name and texts of a held template for people.
@@ -94,50 +139,50 @@ impl Graph {
 }
 
 impl TextGraph for Graph {
-    fn roll_back(&self, to: &Content, origin: HoldOrigin) -> Self {
-        let mut next = self.clone();
+    fn roll_back(&self, to: &Content, scopes: &Scopes, origin: HoldOrigin) -> (Self, Plan) {
         let origin = Arc::new(origin);
-        for id in self.differences(to).iter() {
-            let served = text_of(to, id);
-            match are_the_same(served.as_ref(), self.source_text(id)) {
-                true => _ = next.hold.remove(&id),
-                false => {
-                    let held = HeldText {
-                        served: served.clone(),
-                        waiting: self.source_text(id).cloned(),
-                        origin: Arc::clone(&origin),
-                    };
-                    next.hold.insert(id, Arc::new(held));
-                }
-            }
-            next.restore(id, to, served.is_some());
+        let mut next = self.rolled_back(to, &origin);
+        for (at, content) in scopes.stages.iter().enumerate() {
+            let graph = match (&self.stages[at], content) {
+                (Some(graph), _) => Some(graph.rolled_back(content.as_ref().unwrap_or(to), &origin)),
+                (None, Some(content)) => Some(self.as_later_stage().rolled_back(content, &origin)),
+                (None, None) => None,
+            };
+            next.stages[at] = graph.filter(|graph| !graph.is_as(&next)).map(Arc::new);
         }
-        next.restore_content(to);
-        next
+        next.decide_all_tenants();
+        let plan = next.reviewed(IdSet::default());
+        (next, plan)
     }
 
     fn resume(&self) -> Option<(Self, Plan)> {
-        if self.hold.is_empty() {
+        let later = self.stages.iter().flatten();
+        if self.hold.is_empty() && later.clone().all(|graph| graph.hold.is_empty()) {
             return None;
         }
         let mut next = self.clone();
-        let lifted = std::mem::take(&mut next.hold);
-        let touched = lifted.iter().map(|(id, held)| (*id, held.served.clone())).collect();
-        let plan = next.plan(touched);
+        next.impact.is_recorded = true;
+        let reviewed = next.lift_all();
+        next.each_later(|graph| {
+            graph.lift_all();
+        });
+        next.drop_later_as_stable();
+        next.decide_all_tenants();
+        let plan = next.reviewed(reviewed);
         Some((next, plan))
     }
 
     fn waiting(&self) -> usize {
-        self.hold.len()
+        self.held_in_stages().count()
     }
 
     fn waiting_templates(&self, most: usize) -> WaitingTemplates {
-        let described = self.hold.iter().take(most);
+        let described = self.held_in_stages().take(most);
         let described = described.filter_map(|(id, held)| self.describe(*id, held));
         let mut templates: Vec<WaitingTemplate> = described.collect();
         templates.sort_unstable_by(|a, b| a.template.cmp(&b.template));
         WaitingTemplates {
-            count: self.hold.len(),
+            count: self.waiting(),
             templates,
         }
     }

@@ -31,7 +31,7 @@ impl Graph {
     }
 
     /// Returns the template that a template always extends, with the place where it says so.
-    fn parent(&self, id: TemplateId) -> Option<(TemplateId, Span)> {
+    pub(super) fn parent(&self, id: TemplateId) -> Option<(TemplateId, Span)> {
         // The view has the last text that compiled, also where the newest one does not.
         let is_newest = matches!(self.text(id).map(|text| &**text), Some(CompiledText::Unit { .. }));
         let member = self.view.member(id).filter(|_| is_newest)?;
@@ -89,30 +89,39 @@ impl Graph {
 
     /// Returns the fault of a template that extends itself.
     fn cycle(&self, id: TemplateId, name: &TemplateName) -> Option<Diagnostic> {
-        let (first, span) = self.parent(id)?;
-        let parents = std::iter::successors(Some(first), |parent| self.parent(*parent).map(|(parent, _)| parent));
-        let between = parents.take_while(|parent| *parent != id);
-        let names: Vec<&str> = between
-            .take(CYCLE_LISTED_MAX + 1)
-            .filter_map(|parent| self.names.name(parent))
-            .map(TemplateName::as_str)
-            .collect();
-        let mut message = format!("`{name}` extends ");
-        for (at, parent) in names.iter().enumerate() {
-            match at {
-                CYCLE_LISTED_MAX => message.push_str("…, "),
-                _ => message.push_str(&format!("`{parent}`, which extends ")),
-            }
-        }
-        message.push_str("itself");
-        let fault = Diagnostic::error("extends-cycle", message).help("take one of these `extends` out");
         let text = self.view.member(id)?.unit.text();
-        Some(fault.in_template(name).at_span(text, span))
+        cycle_fault((id, name, text), |id| self.parent(id), |id| self.names.name(id))
     }
 }
 
+/// Returns the fault of a template that extends itself, given what each template extends.
+pub(super) fn cycle_fault<'n>(
+    (id, name, text): (TemplateId, &TemplateName, &str),
+    parent: impl Fn(TemplateId) -> Option<(TemplateId, Span)>,
+    name_of: impl Fn(TemplateId) -> Option<&'n TemplateName>,
+) -> Option<Diagnostic> {
+    let (first, span) = parent(id)?;
+    let parents = std::iter::successors(Some(first), |here| parent(*here).map(|(parent, _)| parent));
+    let between = parents.take_while(|parent| *parent != id);
+    let names: Vec<&str> = between
+        .take(CYCLE_LISTED_MAX + 1)
+        .filter_map(name_of)
+        .map(TemplateName::as_str)
+        .collect();
+    let mut message = format!("`{name}` extends ");
+    for (at, parent) in names.iter().enumerate() {
+        match at {
+            CYCLE_LISTED_MAX => message.push_str("…, "),
+            _ => message.push_str(&format!("`{parent}`, which extends ")),
+        }
+    }
+    message.push_str("itself");
+    let fault = Diagnostic::error("extends-cycle", message).help("take one of these `extends` out");
+    Some(fault.in_template(name).at_span(text, span))
+}
+
 /// Returns the members of all cycles that a search along `next` finds, which takes each template once.
-fn cycles(from: &[TemplateId], next: impl Fn(TemplateId) -> Option<TemplateId>) -> Vec<TemplateId> {
+pub(super) fn cycles(from: &[TemplateId], next: impl Fn(TemplateId) -> Option<TemplateId>) -> Vec<TemplateId> {
     let mut found = Vec::new();
     let mut seen = IdSet::default();
     for start in from {

@@ -18,14 +18,17 @@ use std::sync::Arc;
 use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::hold::Hold;
+use super::impact::Impact;
+use super::tenants::Tenants;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Formatter, FormatterError, Formatters, Member, Members, TemplateId, Unit};
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::index::Index;
+use crate::snapshot::scopes::LATER_STAGES;
 use crate::snapshot::view::{PlacedMember, View};
 use crate::snapshot::{BrokenText, BrokenTexts, Chunks, Content, Faults, IdSet, NameHasher, NewestTexts, TextFaults};
-use crate::template::{Digest, TemplateKey, TemplateName};
+use crate::template::{Digest, Layer, TemplateKey, TemplateName};
 use crate::version::LoaderId;
 
 /// The texts of all loaders, the calls between them, and the bad templates. A clone shares all memory, so a caller applies a batch to a
@@ -36,7 +39,7 @@ use crate::version::LoaderId;
 #[derive(Debug, Clone)]
 pub struct Graph {
     pub(super) formatters: Arc<Formatters>,
-    companions: Companions,
+    pub(super) companions: Companions,
     pub(super) names: Index,
     /// The texts of each loader, in the order of precedence.
     pub(super) loaders: LoaderTexts,
@@ -44,25 +47,50 @@ pub struct Graph {
     pub(super) defined: Arc<IdSet>,
     /// The newest text that compiled, of each template that is defined. Its edges count also while a newer text does not compile.
     pub(super) view: Arc<View>,
-    callers: CallerIndex,
+    pub(super) callers: CallerIndex,
     /// The faults of each text by itself.
     pub(super) faults: Faults,
     /// The templates that extend themselves, directly or through others.
     pub(super) cycles: IdSet,
     /// The newest texts that did not compile, which the view does not have.
-    broken: BrokenTexts,
-    bad: IdSet,
+    pub(super) broken: BrokenTexts,
+    pub(super) bad: IdSet,
     /// The templates that an operator rolled back. Their texts are in effect in place of those of the loaders.
     pub(super) hold: Hold,
     /// The entries that break their contract. Their faults are among `faults`.
     pub(super) violating: IdSet,
     /// The warnings about the contract of each entry, and about required templates.
-    warned: Chunks<Arc<[Diagnostic]>>,
-    warned_of_required: Arc<[Diagnostic]>,
+    pub(super) warned: Chunks<Arc<[Diagnostic]>>,
+    pub(super) warned_of_required: Arc<[Diagnostic]>,
+    /// The graphs of the later stages. Each has the texts of everyone below its own; one that has none is that of stable.
+    pub(super) stages: [Option<Arc<Graph>>; LATER_STAGES],
+    /// The tenants, whose texts lie over those of each stage.
+    pub(super) tenants: Tenants,
+    /// The effect of changes on tenants, as far as they are not decided again yet.
+    pub(super) impact: Impact,
+}
+
+/// The precedence of a layer in the graph of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LayerRank {
+    /// The texts of the stage itself.
+    Stage,
+    /// The texts of everyone.
+    Stable,
+}
+
+/// The texts of a batch that belong to one layer.
+pub(super) struct LayerBatch<'b> {
+    pub(super) rank: LayerRank,
+    pub(super) loader: LoaderId,
+    /// True if the texts are everything that the loader has in this layer.
+    pub(super) complete: bool,
+    pub(super) texts: Vec<(&'b TemplateName, &'b CompiledText)>,
+    pub(super) removed: Vec<&'b TemplateName>,
 }
 
 /// The texts of each loader, in the order of precedence.
-pub(super) type LoaderTexts = BTreeMap<LoaderId, Chunks<Arc<CompiledText>>>;
+pub(super) type LoaderTexts = BTreeMap<(LayerRank, LoaderId), Chunks<Arc<CompiledText>>>;
 
 /// A template of which a batch has news: its text before the batch.
 pub(super) type Touched = (TemplateId, Option<Arc<CompiledText>>);
@@ -87,6 +115,9 @@ impl Graph {
             violating: IdSet::default(),
             warned: Chunks::default(),
             warned_of_required: Arc::new([]),
+            stages: [const { None }; LATER_STAGES],
+            tenants: Tenants::default(),
+            impact: Impact::default(),
         }
     }
 
@@ -95,6 +126,23 @@ impl Graph {
     /// Texts that were good, are good and call nothing bad cost only themselves. A name that is added or removed costs its callers as well.
     /// All other changes cost their dependents.
     pub fn apply(&mut self, batch: &CompiledBatch) -> Plan {
+        let shared = |key: &TemplateKey| key.layer == Layer::SHARED_STABLE;
+        let is_plain = batch.texts.iter().all(|(key, _)| shared(key)) && batch.removed.iter().all(shared);
+        if !is_plain || self.has_scopes() {
+            return self.apply_to_layers(batch);
+        }
+        let reviewed = self.apply_to_stage(&LayerBatch {
+            rank: LayerRank::Stable,
+            loader: batch.revision.loader,
+            complete: batch.complete,
+            texts: batch.texts.iter().map(|(key, text)| (&key.name, text)).collect(),
+            removed: batch.removed.iter().map(|key| &key.name).collect(),
+        });
+        self.reviewed(reviewed)
+    }
+
+    /// Applies the texts of one layer, and returns the templates whose status was decided again.
+    pub(super) fn apply_to_stage(&mut self, batch: &LayerBatch<'_>) -> IdSet {
         let touched = self.merge_texts(batch);
         if !self.hold.is_empty() {
             touched.iter().for_each(|(id, _)| self.lift_if_changed(*id));
@@ -102,8 +150,8 @@ impl Graph {
         self.plan(touched)
     }
 
-    /// Updates everything that follows from the texts of some templates, and returns the effect.
-    pub(super) fn plan(&mut self, touched: Vec<Touched>) -> Plan {
+    /// Updates everything that follows from the texts of some templates, and returns the templates whose status was decided again.
+    pub(super) fn plan(&mut self, touched: Vec<Touched>) -> IdSet {
         let mut inspected = OrderedIds::default();
         for (id, before) in touched {
             let text = self.text(id).cloned();
@@ -117,6 +165,7 @@ impl Graph {
                 (Some(_), None) => self.remove(id),
                 (None, None) => continue,
             }
+            self.note_change(id, is_added_or_removed);
             if is_added_or_removed {
                 self.callers.of(id).for_each(|caller| inspected.push(caller));
             }
@@ -130,29 +179,36 @@ impl Graph {
         // Step 3 of the module documentation. For most edits `uncertain` is empty, and so is the region.
         let mut uncertain = inspected;
         uncertain.retain(|id| !self.is_certainly_good(*id));
-        let reviewed = match uncertain.is_empty() {
+        match uncertain.is_empty() {
             true => IdSet::default(),
             false => self.decide(uncertain),
-        };
-        self.reviewed(reviewed)
+        }
     }
 
     /// Returns the plan of the present texts. `reviewed` are the templates that may be bad for a new reason.
     pub(crate) fn reviewed(&mut self, reviewed: IdSet) -> Plan {
+        let news = self.decide_scopes();
+        Plan {
+            newest: self.newest(),
+            scopes: self.newest_scopes(),
+            names: self.names.clone(),
+            reviewed,
+            news,
+        }
+    }
+
+    /// Returns the newest texts of this stage.
+    pub(super) fn newest(&mut self) -> NewestTexts {
         if !self.view.is_of(&self.names, &self.bad) {
             Arc::make_mut(&mut self.view).describe(&self.names, &self.bad);
         }
-        Plan {
-            names: self.names.clone(),
-            newest: NewestTexts {
-                view: Arc::clone(&self.view),
-                bad: self.bad.clone(),
-                faults: self.faults.clone(),
-                broken: self.broken.clone(),
-                violating: self.violating.clone(),
-                len: self.defined.len(),
-            },
-            reviewed,
+        NewestTexts {
+            view: Arc::clone(&self.view),
+            bad: self.bad.clone(),
+            faults: self.faults.clone(),
+            broken: self.broken.clone(),
+            violating: self.violating.clone(),
+            len: self.defined.len(),
         }
     }
 
@@ -177,7 +233,7 @@ impl Graph {
     pub(crate) fn provider(&self, name: &TemplateName) -> Option<(LoaderId, &CompiledText)> {
         let id = self.names.get(name.as_str())?;
         let mut loaders = self.loaders.iter();
-        loaders.find_map(|(loader, texts)| Some((*loader, &**texts.get(id)?)))
+        loaders.find_map(|((_, loader), texts)| Some((*loader, &**texts.get(id)?)))
     }
 
     /// Returns the name of a template.
@@ -212,7 +268,7 @@ impl Graph {
     pub(crate) fn texts(
         &self,
     ) -> impl Iterator<Item = (LoaderId, impl Iterator<Item = (&TemplateName, &CompiledText)>)> {
-        self.loaders.iter().map(|(loader, texts)| {
+        self.loaders.iter().map(|((_, loader), texts)| {
             let texts = texts.iter();
             let texts = texts.filter_map(|(id, text)| Some((self.names.name(id)?, &**text)));
             (*loader, texts)
@@ -284,13 +340,11 @@ impl Graph {
     }
 
     /// Replaces the texts of a loader, and returns the templates that the batch mentions, each once.
-    fn merge_texts(&mut self, batch: &CompiledBatch) -> Vec<Touched> {
-        let loader = batch.revision.loader;
+    fn merge_texts(&mut self, batch: &LayerBatch<'_>) -> Vec<Touched> {
+        let loader = (batch.rank, batch.loader);
         let texts = self.loaders.remove(&loader).unwrap_or_default();
-        let given = batch
-            .texts
-            .iter()
-            .map(|(key, text)| (self.names.id_of(&key.name), text));
+        let given = batch.texts.iter();
+        let given = given.map(|(name, text)| (self.names.id_of(name), *text));
         let given: Vec<(TemplateId, &CompiledText)> = given.collect();
         let mut named = OrderedIds::default();
         given.iter().for_each(|(id, _)| named.push(*id));
@@ -303,7 +357,7 @@ impl Graph {
         match batch.complete {
             true => texts.iter().for_each(|(id, _)| remove(id)),
             false => {
-                let ids = batch.removed.iter().filter_map(|key| self.names.get(key.as_str()));
+                let ids = batch.removed.iter().filter_map(|name| self.names.get(name.as_str()));
                 ids.for_each(remove);
             }
         }
@@ -351,25 +405,10 @@ impl Graph {
 
     /// Returns a unit under a name, with its calls and formatters resolved.
     fn member(&mut self, name: TemplateName, digest: Digest, unit: &Arc<dyn Unit>) -> Member {
-        let mut companions = OrderedIds::default();
-        for companion in self.companions.of(&name).iter().filter(|companion| **companion != name) {
-            companions.push(self.names.id_of(companion));
-        }
-        let formatters = unit
-            .formatters()
-            .iter()
-            .map(|used| match self.formatters.get(&used.name) {
-                Some(formatter) => formatter.clone(),
-                None => missing_formatter(),
-            });
-        Member {
-            digest,
-            formatters: formatters.collect(),
-            callees: unit.calls().iter().map(|call| self.names.id_of(&call.name)).collect(),
-            companions: companions.ids.into_boxed_slice(),
-            unit: Arc::clone(unit),
-            name,
-        }
+        let names = &mut self.names;
+        resolve(name, digest, unit, &self.formatters, &self.companions, |name| {
+            names.id_of(name)
+        })
     }
 
     /// Replaces the edges of a template, and forgets the absent templates that nothing calls any more.
@@ -487,7 +526,35 @@ impl Graph {
         // The region contains everything that reaches one of its templates, and so does the search.
         let (_, bad) = self.callers.backwards(sources);
         self.bad = outside.or(&bad);
+        self.note_decided(&all);
         all
+    }
+}
+
+/// Returns a unit under a name, with its calls and formatters resolved. `id_of` returns the id of a name as the text means it.
+pub(super) fn resolve(
+    name: TemplateName,
+    digest: Digest,
+    unit: &Arc<dyn Unit>,
+    formatters: &Formatters,
+    companions: &Companions,
+    mut id_of: impl FnMut(&TemplateName) -> TemplateId,
+) -> Member {
+    let mut companion_ids = OrderedIds::default();
+    for companion in companions.of(&name).iter().filter(|companion| **companion != name) {
+        companion_ids.push(id_of(companion));
+    }
+    let formatters = unit.formatters().iter().map(|used| match formatters.get(&used.name) {
+        Some(formatter) => formatter.clone(),
+        None => missing_formatter(),
+    });
+    Member {
+        digest,
+        formatters: formatters.collect(),
+        callees: unit.calls().iter().map(|call| id_of(&call.name)).collect(),
+        companions: companion_ids.ids.into_boxed_slice(),
+        unit: Arc::clone(unit),
+        name,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::dialect::{RenderError, RenderFault};
 use crate::protocol::kept::VersionNotKept;
 use crate::snapshot::{Serving, Status, Why};
 use crate::supervision::{Fault, Timeout, Unavailable};
-use crate::template::{Missing, TemplateName};
+use crate::template::{Missing, Scope, TemplateName};
 use crate::value::ContextError;
 use crate::version::Version;
 
@@ -87,6 +87,8 @@ pub struct RenderOptions {
     /// The trace id of the request. If the render holds a version in memory for too long, [`Hotplate::leaks`](crate::Hotplate::leaks) names
     /// it. A render with a trace id takes a lock twice.
     pub trace: Option<Arc<str>>,
+    /// The scope as which the entry is rendered: a tenant or everyone, and a stage.
+    pub scope: Scope,
 }
 
 impl RenderOptions {

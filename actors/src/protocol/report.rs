@@ -6,7 +6,7 @@ use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::snapshot::IdSet;
-use crate::template::{Digest, TemplateKey, TemplateName};
+use crate::template::{Digest, Layer, TemplateKey, TemplateName};
 use crate::version::Version;
 
 /// The differences of a version from the one before. Every list is sorted by name.
@@ -32,6 +32,25 @@ pub struct Report {
     pub diagnostics: Vec<Diagnostic>,
     /// The number of all these faults, listed or not.
     pub faults: usize,
+    /// The templates of other scopes whose status changed otherwise than in the shared stable scope: of at most as many scopes as the limit
+    /// `event_names` says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<ScopeReport>,
+}
+
+/// The differences of a version in a scope beside shared stable, as far as they are not those of everyone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ScopeReport {
+    /// The scope, named as its layer.
+    pub scope: Layer,
+    /// Templates that are newly stale.
+    pub stale: NameSample,
+    /// Templates that are newly broken.
+    pub broken: NameSample,
+    /// Templates that are current again.
+    pub recovered: NameSample,
+    /// The faults because of which templates are stale or broken, each once.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// The templates whose status a version changes, as sets: those that a [`Report`] counts, and names in part.

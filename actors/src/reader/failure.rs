@@ -4,7 +4,7 @@ use crate::budget::Exceeded;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{RenderError, RenderFault};
 use crate::protocol::render::RenderFailure;
-use crate::snapshot::Snapshot;
+use crate::snapshot::Scoped;
 use crate::suggestion::suggested_template;
 use crate::template::TemplateName;
 
@@ -33,14 +33,25 @@ pub(super) fn panicked(message: &str, template: &TemplateName) -> RenderFailure 
 
 /// Maximum number of names that are compared with an unknown name. It bounds the cost, because visitors can request any name.
 const NEAR_NAMES_MAX: usize = 2_000;
-pub(super) fn not_found(snapshot: &Snapshot, name: &str) -> RenderFailure {
+pub(super) fn not_found(place: Scoped<'_>, name: &str) -> RenderFailure {
     let shown: String = name.chars().take(200).collect();
-    let nearest = nearest(snapshot, &shown);
+    let nearest = nearest(place, &shown);
     RenderFailure::NotFound { name: shown, nearest }
 }
 
+/// Returns the failure of a render for a tenant that does not exist. It names nothing that others have.
+#[cold]
+pub(super) fn no_tenant(name: &str) -> RenderFailure {
+    RenderFailure::NotFound {
+        name: name.chars().take(200).collect(),
+        nearest: None,
+    }
+}
+
 /// Returns the template whose name is most similar to an unknown name.
-pub(super) fn nearest(snapshot: &Snapshot, shown: &str) -> Option<TemplateName> {
-    let names = snapshot.entries().take(NEAR_NAMES_MAX).map(|(_, name, _)| name);
+pub(super) fn nearest(place: Scoped<'_>, shown: &str) -> Option<TemplateName> {
+    let entries = place.entries().take(NEAR_NAMES_MAX);
+    let names = entries.filter(|(id, name, _)| place.id(name.as_str()) == Some(*id));
+    let names = names.map(|(_, name, _)| name);
     suggested_template(shown, names).cloned()
 }

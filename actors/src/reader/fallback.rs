@@ -13,13 +13,13 @@ use super::{ContextSource, Freshness, OnFailure, Reader, RenderFailure, RenderOp
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, TemplateId};
 use crate::events::{Event, Fallback};
-use crate::snapshot::{CostlyFailure, Failure, LateFaultLimits, Serving, Snapshot, Substitute, Why};
+use crate::snapshot::{CostlyFailure, Failure, LateFaultLimits, Scoped, Serving, Substitute, Why};
 use crate::template::Digest;
 use crate::version::Version;
 
 /// A render that failed.
 pub(super) struct FailedAttempt<'s> {
-    pub(super) snapshot: &'s Snapshot,
+    pub(super) place: Scoped<'s>,
     pub(super) id: TemplateId,
     pub(super) closure: Closure<'s>,
     /// The status of the closure.
@@ -68,14 +68,14 @@ impl Reader {
         options: &RenderOptions,
     ) -> Result<Rendered, RenderFailure> {
         let Some(late) = failed.why() else {
-            let (breakers, id) = (failed.snapshot.breakers(), failed.id);
-            if breakers.may_know(id) {
+            let id = failed.id;
+            if let Some(breakers) = failed.place.breakers(id) {
                 breakers.undecided(id, &failed.closure.digest(), Instant::now(), &self.shared.rules);
             }
             return Err(failed.failure);
         };
         let FailedAttempt {
-            snapshot,
+            place,
             id,
             closure,
             freshness,
@@ -93,19 +93,19 @@ impl Reader {
         let mut substitute = Substitute::Unknown;
         let answer = match self.shared.on_failure {
             OnFailure::Return => Err(failure),
-            OnFailure::Fallback => self.stand_in(snapshot, name.as_str(), why),
+            OnFailure::Fallback => self.stand_in(place, name.as_str(), why),
             OnFailure::LastGood => {
-                let better = self.better(snapshot, id, &closure, &failure, refused, source, options);
+                let better = self.better(place, id, &closure, &failure, refused, source, options);
                 substitute = better
                     .as_ref()
                     .map_or(Substitute::None, |better| Substitute::Good(better.closure));
                 match better {
                     Some(FallbackRender { since, body, .. }) => Ok(Rendered {
                         body,
-                        version: snapshot.version(),
+                        version: place.snapshot().version(),
                         freshness: Freshness::Stale { since, why },
                     }),
-                    None if options.stand_in => self.stand_in(snapshot, name.as_str(), why),
+                    None if options.stand_in => self.stand_in(place, name.as_str(), why),
                     None => Err(failure),
                 }
             }
@@ -119,15 +119,16 @@ impl Reader {
                     substitute,
                     hung: false,
                 };
-                self.guard(snapshot, id, name, failure);
+                self.guard(place, id, name, failure);
             }
-            (None, None) if snapshot.breakers().may_know(id) => {
-                let breakers = snapshot.breakers();
-                breakers.undecided(id, &digest, Instant::now(), &self.shared.rules);
+            (None, None) => {
+                if let Some(breakers) = place.breakers(id) {
+                    breakers.undecided(id, &digest, Instant::now(), &self.shared.rules);
+                }
             }
             // No kept closure can be rendered with this data.
             (Some(Substitute::Unknown), _) if substitute == Substitute::None => {
-                snapshot.breakers().found_none(id, &digest);
+                place.breakers_for_failure().found_none(id, &digest);
             }
             _ => {}
         }
@@ -140,7 +141,7 @@ impl Reader {
         if matches!(serving, Serving::LastGood(_)) {
             self.shared.recorder.rescued(id);
         }
-        self.report(snapshot, id, &closure, serving, late);
+        self.report(place, id, &closure, serving, late);
         answer
     }
 
@@ -151,7 +152,7 @@ impl Reader {
     #[allow(clippy::too_many_arguments, reason = "all that a render is made of")]
     fn better(
         &self,
-        snapshot: &Snapshot,
+        place: Scoped<'_>,
         id: TemplateId,
         closure: &Closure<'_>,
         failure: &RenderFailure,
@@ -164,8 +165,8 @@ impl Reader {
             return None;
         }
         let kept = || {
-            let pinned = snapshot.pinned(id);
-            snapshot.earlier(id).chain(pinned).chain(snapshot.former(id))
+            let pinned = place.pinned(id);
+            place.earlier(id).chain(pinned).chain(place.former(id))
         };
         let attempt = |since, closure: &Closure<'_>, size| {
             let body = self.attempt(closure, source, options, size).ok()?;
@@ -176,7 +177,9 @@ impl Reader {
         let known = match refused {
             // Searching again for each visitor would cost the time that the breaker saves.
             Some(Substitute::None) => return None,
-            None if costly => snapshot.breakers().substitute(id),
+            None if costly => place
+                .breakers(id)
+                .map_or(Substitute::Unknown, |breakers| breakers.substitute(id)),
             known => known.unwrap_or(Substitute::Unknown),
         };
         if let Substitute::Good(good) = known
@@ -207,7 +210,7 @@ impl Reader {
     /// Records a fault that showed in a render, and reports it once: to subscribers and in the log.
     pub(super) fn report(
         &self,
-        snapshot: &Snapshot,
+        place: Scoped<'_>,
         id: TemplateId,
         closure: &Closure<'_>,
         serving: Serving,
@@ -215,11 +218,10 @@ impl Reader {
     ) {
         let (template, closure) = (closure.top().name.clone(), closure.digest());
         // A render that began before the fault was repaired tells nothing about the version that is served now.
-        let current = self.current();
-        if current.closure_digest(id) != Some(closure) {
+        if !self.is_served(place, id, &closure) {
             return;
         }
-        let version = snapshot.version();
+        let version = place.snapshot().version();
         let room = LateFaultLimits {
             templates: self.shared.limits.late_faults,
             each: self.shared.limits.source_diagnostics,
@@ -233,7 +235,7 @@ impl Reader {
             at: Instant::now(),
             closure,
         };
-        let news = current.faults().failed(id, &failure, room);
+        let news = place.late_for_failure().failed(id, &failure, room);
         let Failure { template, why, .. } = failure;
         if news.for_all {
             self.shared.fault_log.failed_late(&why.diagnostics[0], version, serving);

@@ -10,7 +10,7 @@ use super::fallback::FailedAttempt;
 use super::{Reader, Serialized, stale};
 use crate::dialect::{Closure, Escape, TemplateId};
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
-use crate::snapshot::{EntryStatus, Serving, Snapshot, Why};
+use crate::snapshot::{EntryStatus, Scoped, Serving, Snapshot, Why};
 use crate::template::{JINJA_EXTENSIONS, TemplateName};
 
 /// Maximum number of kept versions of a stand-in that are tried when the newest fails, because a visitor waits for them.
@@ -36,10 +36,10 @@ impl StandIn {
             return Ok(());
         };
         let name = template.as_str();
-        match find(first, template) {
+        match find(first.everyone(), template) {
             Some(_) => Ok(()),
             None => {
-                let meant = nearest(first, name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
+                let meant = nearest(first.everyone(), name).map(|nearest| format!(" (did you mean `{nearest}`?)"));
                 let meant = meant.unwrap_or_default();
                 let reason = format!(
                     "the first version has no such template{meant}; create it, name another, or make it optional where it may come \
@@ -53,12 +53,12 @@ impl StandIn {
 
 impl Reader {
     /// Returns the answer for an entry without a good version: the stand-in of the user, or the built-in one.
-    pub(super) fn stand_in(&self, snapshot: &Snapshot, name: &str, why: Arc<Why>) -> Result<Rendered, RenderFailure> {
-        let entry = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
+    pub(super) fn stand_in(&self, place: Scoped<'_>, name: &str, why: Arc<Why>) -> Result<Rendered, RenderFailure> {
+        let entry = TemplateName::new(name).map_err(|_| not_found(place, name))?;
         if self.shared.on_failure == OnFailure::Return {
             return Err(RenderFailure::Broken { name: entry, why });
         }
-        let version = snapshot.version();
+        let version = place.snapshot().version();
         let context = StandInContext {
             name,
             version: version.number(),
@@ -71,7 +71,7 @@ impl Reader {
             .as_ref()
             .filter(|template| Escape::of(template) == Escape::of(&entry));
         let body = configured
-            .and_then(|template| self.stand_in_body(snapshot, template, &context))
+            .and_then(|template| self.stand_in_body(place, template, &context))
             .unwrap_or_else(|| last_resort(&entry).to_owned());
         Ok(Rendered {
             body,
@@ -81,38 +81,33 @@ impl Reader {
     }
 
     /// Renders the stand-in template. Like any template, it has a last good version, and its faults are reported.
-    fn stand_in_body(
-        &self,
-        snapshot: &Snapshot,
-        template: &TemplateName,
-        about: &StandInContext<'_>,
-    ) -> Option<String> {
-        let id = find(snapshot, template)?;
-        let (closure, freshness) = match snapshot.status(id) {
+    fn stand_in_body(&self, place: Scoped<'_>, template: &TemplateName, about: &StandInContext<'_>) -> Option<String> {
+        let id = find(place, template)?;
+        let (closure, freshness) = match place.status(id) {
             EntryStatus::Current(closure) => (closure, Freshness::Current),
-            EntryStatus::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+            EntryStatus::Stale { closure, since } => (closure, stale(place, id, since)),
             EntryStatus::Broken | EntryStatus::Gone => return None,
         };
         let options = RenderOptions::default();
         let render = |closure: &Closure<'_>| self.attempt(closure, &Serialized(about), &options, AttemptBudget::Part);
         let failure = match render(&closure) {
             Ok(body) => {
-                if snapshot.faults().may_watch(id) {
-                    self.record_success(snapshot, id, &closure, &freshness, false);
+                if place.watching(id).is_some() {
+                    self.record_success(place, id, &closure, &freshness, false);
                 }
                 return Some(body);
             }
             Err(failure) => failure,
         };
         let failed = FailedAttempt {
-            snapshot,
+            place,
             id,
             closure,
             freshness,
             failure,
             refused: None,
         };
-        let kept = snapshot.earlier(id).chain(snapshot.former(id));
+        let kept = place.earlier(id).chain(place.former(id));
         let better = kept
             .take(TRIED_MAX)
             .find_map(|(since, closure)| Some((since, render(&closure).ok()?)));
@@ -120,17 +115,17 @@ impl Reader {
             let serving = better
                 .as_ref()
                 .map_or(Serving::StandIn, |(since, _)| Serving::LastGood(*since));
-            self.report(snapshot, id, &failed.closure, serving, why);
+            self.report(place, id, &failed.closure, serving, why);
         }
         better.map(|(_, body)| body)
     }
 }
 
 /// Returns the template of a name that exists, or the one in Jinja that produces it: `down.html`, or else `down.html.j2`.
-fn find(snapshot: &Snapshot, template: &TemplateName) -> Option<TemplateId> {
+fn find(place: Scoped<'_>, template: &TemplateName) -> Option<TemplateId> {
     let exists = |name: &str| {
-        let id = snapshot.id(name)?;
-        (!matches!(snapshot.status(id), EntryStatus::Gone)).then_some(id)
+        let id = place.id(name)?;
+        (!matches!(place.status(id), EntryStatus::Gone)).then_some(id)
     };
     let in_jinja = || {
         let names = JINJA_EXTENSIONS.map(|extension| format!("{template}.{extension}"));

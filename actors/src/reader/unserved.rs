@@ -2,7 +2,8 @@
 //! answers in place of a failure.
 
 use super::attempt::render_closure;
-use super::{ContextSource, find, not_found, stale};
+use super::failure::no_tenant;
+use super::{ContextSource, find, not_found, place, stale};
 use crate::budget::Budget;
 use crate::dialect::Closure;
 use crate::limits::Limits;
@@ -29,16 +30,17 @@ pub(crate) fn render_entry(
     source: &(impl ContextSource + ?Sized),
     options: &RenderOptions,
 ) -> Result<Rendered, RenderFailure> {
-    let id = find(snapshot, name).ok_or_else(|| not_found(snapshot, name))?;
-    let (closure, freshness) = match snapshot.status(id) {
+    let place = place(snapshot, &options.scope).ok_or_else(|| no_tenant(name))?;
+    let id = find(place, name).ok_or_else(|| not_found(place, name))?;
+    let (closure, freshness) = match place.status(id) {
         EntryStatus::Current(closure) => (closure, Freshness::Current),
-        EntryStatus::Stale { closure, since } => (closure, stale(snapshot, id, since)),
+        EntryStatus::Stale { closure, since } => (closure, stale(place, id, since)),
         EntryStatus::Broken => {
-            let why = snapshot.why(id).ok_or_else(|| not_found(snapshot, name))?;
-            let name = TemplateName::new(name).map_err(|_| not_found(snapshot, name))?;
+            let why = place.why(id).ok_or_else(|| not_found(place, name))?;
+            let name = TemplateName::new(name).map_err(|_| not_found(place, name))?;
             return Err(RenderFailure::Broken { name, why });
         }
-        EntryStatus::Gone => return Err(not_found(snapshot, name)),
+        EntryStatus::Gone => return Err(not_found(place, name)),
     };
     let body = render_once(limits, &closure, source, options)?;
     Ok(Rendered {

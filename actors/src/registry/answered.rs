@@ -79,6 +79,7 @@ mod tests {
                 recovered: NameSample::default(),
                 diagnostics: Vec::new(),
                 faults: 0,
+                scopes: Vec::new(),
             }))
         };
         let limits = Limits {

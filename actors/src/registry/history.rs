@@ -86,7 +86,8 @@ pub(crate) fn roll_back<G: TextGraph>(
     cause: &Cause,
     limits: &Limits,
 ) -> Result<Changed<G>, RolledBack> {
-    let content = find(state, to).map_err(RolledBack::NotKept)?.content.clone();
+    let generation = find(state, to).map_err(RolledBack::NotKept)?;
+    let content = generation.content.clone();
     if to == state.snapshot().version() {
         return Err(RolledBack::AlreadyServed(to));
     }
@@ -94,9 +95,11 @@ pub(crate) fn roll_back<G: TextGraph>(
         version: state.snapshot().version().next(),
         cause: cause.clone(),
     };
-    let graph = graph.roll_back(&content, origin);
+    let (graph, plan) = graph.roll_back(&content, &generation.scopes, origin);
     let next = NextVersion {
-        names: state.names.clone(),
+        names: plan.names.clone(),
+        scopes: state.scopes_rolled_back(&plan, generation),
+        news: &plan.news,
         content,
         reviewed: None,
         rolled_back_to: Some(to),

@@ -59,7 +59,7 @@ pub fn publish(state: &RegistryState, plan: &Plan, limits: &Limits) -> Decision 
     if let Err(reason) = check_size(plan, limits) {
         return Decision::Refused { reason };
     }
-    if state.content().has(&plan.newest) {
+    if state.content().has(&plan.newest) && state.scopes().has(&plan.scopes, &plan.news.tenants) {
         return Decision::Unchanged;
     }
     let (state, report, effects) = state.publish(state.planned(plan), limits);

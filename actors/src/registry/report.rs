@@ -96,6 +96,7 @@ impl Report {
                 .flat_map(|faults| faults.to_vec())
                 .collect(),
             faults,
+            scopes: Vec::new(),
         };
         (report, effects)
     }

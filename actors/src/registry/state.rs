@@ -11,9 +11,10 @@ use crate::protocol::plan::Plan;
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::index::Index;
 use crate::snapshot::{
-    Content, EarlierVersions, Generation, IdSet, KeptVersion, LastGoodVersions, Snapshot, SnapshotShared, StoredStale,
+    Content, EarlierVersions, Generation, IdSet, KeptVersion, LastGoodVersions, LayerVersions, ScopeChange, ScopeNews,
+    Scopes, Snapshot, SnapshotShared, StoredStale,
 };
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 use crate::version::Version;
 
 /// The snapshot that is served, and the history.
@@ -28,6 +29,8 @@ pub struct RegistryState {
     history_bytes: u64,
     /// The version before the last change of each template, which may be older than the history.
     former: LastGoodVersions,
+    /// Likewise of each text of a tenant or of a later stage.
+    layers: LayerVersions,
     shared: Arc<SnapshotShared>,
 }
 
@@ -43,6 +46,9 @@ pub(super) struct HistoryEntry {
 pub(super) struct NextVersion<'p> {
     pub(super) names: Index,
     pub(super) content: Content,
+    pub(super) scopes: Scopes,
+    /// What is news about other scopes.
+    pub(super) news: &'p ScopeNews,
     /// The templates that may be stale or broken for a new reason; any, if it is absent.
     pub(super) reviewed: Option<&'p IdSet>,
     /// The version whose content this is, if an operator rolled back to it. Later versions are left: they answer no failed render.
@@ -65,6 +71,7 @@ impl RegistryState {
             history: VecDeque::new(),
             history_bytes: 0,
             former: LastGoodVersions::default(),
+            layers: LayerVersions::default(),
         }
     }
 
@@ -95,14 +102,44 @@ impl RegistryState {
         &self.snapshot.generation().content
     }
 
+    /// Returns what the scopes beside shared stable are served.
+    pub(crate) fn scopes(&self) -> &Scopes {
+        &self.snapshot.generation().scopes
+    }
+
     /// Returns the next version with the content of a plan.
     pub(super) fn planned<'p>(&self, plan: &'p Plan) -> NextVersion<'p> {
+        let since = self.snapshot.version();
+        let content = self.content().next(&plan.newest, since, &plan.names);
+        let contents = (self.content(), &content);
+        let change = ScopeChange {
+            newest: &plan.scopes,
+            tenants: &plan.news.tenants,
+            since,
+            names: &plan.names,
+            rolled_back_to: None,
+        };
         NextVersion {
             names: plan.names.clone(),
-            content: self.content().next(&plan.newest, self.snapshot.version(), &plan.names),
+            scopes: self.scopes().next(&change, contents),
+            news: &plan.news,
+            content,
             reviewed: Some(&plan.reviewed),
             rolled_back_to: None,
         }
+    }
+
+    /// Returns what other scopes are served after an operator rolled back to a version, given the plan of the texts that are in effect then.
+    pub(super) fn scopes_rolled_back(&self, plan: &Plan, to: &Generation) -> Scopes {
+        let contents = (self.content(), &to.content);
+        let change = ScopeChange {
+            newest: &plan.scopes,
+            tenants: &plan.news.tenants,
+            since: self.snapshot.version(),
+            names: &plan.names,
+            rolled_back_to: Some(&to.scopes),
+        };
+        self.scopes().next(&change, contents)
     }
 
     /// Returns the state in which this version is served, and the one before it is in the history.
@@ -112,6 +149,8 @@ impl RegistryState {
         let NextVersion {
             names,
             content,
+            scopes,
+            news,
             reviewed,
             rolled_back_to,
         } = next;
@@ -138,14 +177,22 @@ impl RegistryState {
             state.history_bytes -= oldest.map_or(0, |oldest| oldest.bytes);
         }
         state.remember(before, &content, &texts, rolled_back_to, limits);
+        if rolled_back_to.is_none() {
+            state.remember_layers(before, news, limits);
+        }
         let kept = state.history.iter().rev().map(|entry| entry.kept.clone());
         let oldest = state.history.front().map(|entry| entry.kept.generation.version);
         let earlier = EarlierVersions {
             kept: kept.collect(),
             former: state.former.clone(),
             former_before: oldest.unwrap_or(version),
+            layers: state.layers.clone(),
         };
-        let generation = Arc::new(Generation { version, content });
+        let generation = Arc::new(Generation {
+            version,
+            content,
+            scopes,
+        });
         state.snapshot = Arc::new(Snapshot::new(generation, state.names.clone(), earlier, &state.shared));
         let compared = Comparison {
             before: before.content(),
@@ -153,13 +200,18 @@ impl RegistryState {
             texts: &texts,
             reviewed,
         };
-        let (report, effects) = Report::of(&state.snapshot, &compared, &state.names, limits.event_names);
+        let (mut report, effects) = Report::of(&state.snapshot, &compared, &state.names, limits.event_names);
+        report.add_scopes(&before.snapshot, &state.snapshot, news, limits.event_names);
         (state, report, effects)
     }
 
     /// Returns the state that serves a content as this version, with no earlier version.
     pub(super) fn serving(&self, names: Index, content: Content, version: Version) -> Self {
-        let generation = Arc::new(Generation { version, content });
+        let generation = Arc::new(Generation {
+            version,
+            content,
+            scopes: Scopes::default(),
+        });
         let earlier = EarlierVersions::default();
         let snapshot = Snapshot::new(generation, names.clone(), earlier, &self.shared);
         Self {
@@ -175,6 +227,7 @@ impl RegistryState {
             entry.kept.is_left |= entry.kept.generation.version > to;
         }
         self.former.forget_after(to);
+        self.layers.forget_after(to);
     }
 
     /// Lets all kept versions answer failed renders again.
@@ -216,6 +269,7 @@ impl RegistryState {
         let mut before = self.clone();
         before.shared = SnapshotShared::new(self.shared.without_good());
         before.former = LastGoodVersions::default();
+        before.layers = LayerVersions::default();
         let (next, report, _) = before.publish(before.planned(plan), &limits);
         (next.snapshot, report)
     }
@@ -264,6 +318,25 @@ impl RegistryState {
             self.former.replaced(id, was.version, bytes);
         }
         self.former.trim(limits.last_good_templates, limits.last_good_bytes);
+    }
+
+    /// Remembers `before` as the last good version of each text of another layer than shared stable that changed or went.
+    fn remember_layers(&mut self, before: &Self, news: &ScopeNews, limits: &Limits) {
+        let was = before.snapshot.generation();
+        for key in news.changed.iter().chain(&news.removed) {
+            if was.version == Version::NONE {
+                continue;
+            }
+            if let Some(id) = self.snapshot_id(before, key) {
+                self.layers.remember(&key.layer, id, was);
+            }
+        }
+        self.layers.trim(limits.last_good_templates);
+    }
+
+    /// Returns the id that a text of a layer has.
+    fn snapshot_id(&self, before: &Self, key: &TemplateKey) -> Option<TemplateId> {
+        before.scopes().id(key.layer.scope(), key.as_str(), &self.names)
     }
 }
 

@@ -7,8 +7,9 @@ use super::chunks::Chunks;
 use super::faults::Faults;
 use super::id_set::IdSet;
 use super::index::Index;
+use super::scopes::ScopeContent;
 use super::served::{Contributions, DigestSum};
-use super::stale::{ClassNumber, StaleSet, StoredStale};
+use super::stale::{ClassNumber, PinnedView, StaleSet, StoredStale};
 use super::view::View;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
@@ -69,6 +70,15 @@ impl Content {
         self.len
     }
 
+    /// Returns this content as everyone sees it.
+    #[inline]
+    pub(crate) fn everyone(&self) -> ScopeContent<'_> {
+        ScopeContent {
+            content: self,
+            tenant: None,
+        }
+    }
+
     pub(crate) fn stale(&self) -> &StaleSet {
         &self.stale
     }
@@ -88,7 +98,7 @@ impl Content {
 
     fn not_current(&self, id: TemplateId, number: ClassNumber) -> EntryStatus<'_> {
         let class = self.stale.class(number);
-        let stale = class.and_then(|class| Some((class.view.closure(id)?, class.since)));
+        let stale = class.and_then(|class| Some((class.pin.view.closure(id)?, class.since)));
         stale.map_or(EntryStatus::Broken, |(closure, since)| EntryStatus::Stale {
             closure,
             since,
@@ -140,7 +150,7 @@ impl Content {
     pub(crate) fn next(&self, newest: &NewestTexts, since: Version, names: &Index) -> Self {
         let mut next = Self {
             view: Arc::clone(&newest.view),
-            stale: self.stale.next(&newest.bad, &self.view, since),
+            stale: self.stale.next(&newest.bad, &PinnedView::shared(&self.view), since),
             faults: newest.faults.clone(),
             broken: newest.broken.clone(),
             violating: newest.violating.clone(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::Generation;
 use super::chunks::Chunks;
+use super::layer_versions::LayerVersions;
 use crate::dialect::TemplateId;
 use crate::version::Version;
 
@@ -21,6 +22,8 @@ pub(crate) struct EarlierVersions {
     pub(crate) former: LastGoodVersions,
     /// The bound of `former`: only versions before this one are used. Later ones are among the kept ones.
     pub(crate) former_before: Version,
+    /// The version before the last change of each text of another layer than shared stable.
+    pub(crate) layers: LayerVersions,
 }
 
 /// A version of the history.
@@ -161,6 +164,7 @@ mod tests {
         Arc::new(Generation {
             version: Version::from_number(number),
             content: Content::default(),
+            scopes: crate::snapshot::Scopes::default(),
         })
     }
 

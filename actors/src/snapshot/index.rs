@@ -6,11 +6,16 @@ use std::sync::Arc;
 use super::chunks::Chunks;
 use super::{NameHasher, NameMap};
 use crate::dialect::TemplateId;
-use crate::template::TemplateName;
+use crate::template::{TemplateName, Tenant};
 
 /// Recent names are merged when there are this many, plus one for each [`SETTLED_FOR_RECENT`] settled names.
 const RECENT_MIN: usize = 32;
 const SETTLED_FOR_RECENT: usize = 4;
+
+/// Returns the key of a name that only the texts of one tenant mean. No name has a NUL, so it is none of a template.
+pub(crate) fn private_key(tenant: &Tenant, name: &str) -> String {
+    format!("\0{}\0{name}", tenant.as_str())
+}
 
 /// Every name that was ever defined or called, with its id. A clone shares all memory.
 ///
@@ -57,14 +62,28 @@ impl Index {
         if let Some(id) = self.get(name.as_str()) {
             return id;
         }
+        self.assign(name.clone(), name)
+    }
+
+    /// Returns the id of a name in the private texts of a tenant, and assigns the next id if it has none.
+    pub(crate) fn private_id_of(&mut self, tenant: &Tenant, name: &TemplateName) -> TemplateId {
+        let key = private_key(tenant, name.as_str());
+        match self.get(&key) {
+            Some(id) => id,
+            None => self.assign(TemplateName::of_private_key(&key), name),
+        }
+    }
+
+    /// Assigns the next id to a key that has none.
+    fn assign(&mut self, key: TemplateName, name: &TemplateName) -> TemplateId {
         // `publish` rejects a plan with more names than a `u32` can count.
         let id = TemplateId(self.len() as u32);
         if self.recent.len() >= RECENT_MIN + self.settled.len() / SETTLED_FOR_RECENT {
             self.settle();
         }
         let before = match Arc::get_mut(&mut self.settled) {
-            Some(settled) => settled.insert(name.as_str().into(), id),
-            None => self.recent.insert(name.clone(), id),
+            Some(settled) => settled.insert(key.as_str().into(), id),
+            None => self.recent.insert(key, id),
         };
         debug_assert!(before.is_none(), "each name comes once");
         self.names.set(id, Some(name.clone()));

@@ -68,7 +68,7 @@ impl<'c> Contributions<'c> {
         let Some(number) = stale.class_of(id) else {
             return self.content.view.placed(id).map(|placed| placed.own);
         };
-        let pinned = stale.class(number).map(|class| &*class.view);
+        let pinned = stale.class(number).map(|class| &*class.pin.view);
         match pinned.and_then(|view| Some((view, view.placed(id)?))) {
             Some((view, top)) => {
                 let closures = self.classes.entry(number).or_insert_with(|| Closures::new(view));

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::chunks::Chunks;
 use super::id_set::IdSet;
+use super::overrides::Overrides;
 use super::view::View;
-use crate::dialect::{Members, TemplateId};
+use crate::dialect::{Members, ScopeView, TemplateId};
 use crate::version::Version;
 
 /// The templates that are stale or broken. Usually there are none, and a look-up is one comparison. A clone shares nearly all memory.
@@ -28,9 +29,35 @@ pub(crate) struct StaleClass {
     /// The last version in which they were current.
     pub(crate) since: Version,
     /// The view of that version, in which their closures are served.
-    pub(crate) view: Arc<View>,
+    pub(crate) pin: PinnedView,
     /// The number of templates that are still stale.
     len: usize,
+}
+
+/// The view of a scope in an earlier version.
+#[derive(Debug, Clone)]
+pub(crate) struct PinnedView {
+    pub(crate) view: Arc<View>,
+    /// The texts that a tenant had in place of those of the view.
+    pub(crate) overrides: Option<Arc<Overrides>>,
+}
+
+impl PinnedView {
+    /// Returns the view of everyone.
+    pub(crate) fn shared(view: &Arc<View>) -> Self {
+        Self {
+            view: Arc::clone(view),
+            overrides: None,
+        }
+    }
+
+    /// Returns the view in which closures are resolved.
+    pub(crate) fn scope_view(&self) -> ScopeView<'_> {
+        match &self.overrides {
+            None => ScopeView::shared(&*self.view),
+            Some(overrides) => ScopeView::overlaid(&*self.view, &**overrides),
+        }
+    }
 }
 
 /// A class with its templates, by itself.
@@ -71,10 +98,18 @@ impl StaleSet {
         self.classes.get(number.place()?)?.as_ref()
     }
 
-    /// Returns the views that stale templates are served from, each with its version.
-    pub(crate) fn views(&self) -> impl Iterator<Item = (Version, &View)> {
-        let classes = self.classes.iter().flatten();
-        classes.map(|class| (class.since, &*class.view))
+    /// Returns the classes of stale templates.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = &StaleClass> {
+        self.classes.iter().flatten()
+    }
+
+    /// Returns the set of a tenant that was stale together with its stage until now, and had these texts in place of those of the views.
+    pub(crate) fn detached(&self, overrides: Option<&Arc<Overrides>>) -> Self {
+        let mut own = self.clone();
+        for class in Arc::make_mut(&mut own.classes).iter_mut().flatten() {
+            class.pin.overrides = overrides.cloned();
+        }
+        own
     }
 
     /// Returns all templates that are stale or broken.
@@ -98,14 +133,14 @@ impl StaleSet {
         self.broken
     }
 
-    /// Returns the set when `bad` are the bad templates, after a version with the view `view`:
+    /// Returns the set when `bad` are the bad templates, after a version with the view `pin`:
     ///
     /// | before | now bad | now good or gone |
     /// |---|---|---|
-    /// | current | stale, in a new class that pins `view` | |
+    /// | current | stale, in a new class that has `pin` | |
     /// | not defined | broken | |
     /// | stale or broken | the same | leaves |
-    pub(crate) fn next(&self, bad: &IdSet, view: &Arc<View>, since: Version) -> Self {
+    pub(crate) fn next(&self, bad: &IdSet, pin: &PinnedView, since: Version) -> Self {
         if bad.is_empty() {
             return Self::default();
         }
@@ -116,7 +151,7 @@ impl StaleSet {
             left.iter().for_each(|id| next.leave(id));
         }
         if !entered.is_empty() {
-            next.enter(&entered, view, since);
+            next.enter(&entered, pin, since);
         }
         next.bad = bad.clone();
         next
@@ -131,11 +166,11 @@ impl StaleSet {
             let has_closure = |id: &TemplateId| class.view.member(*id).is_some();
             let ids: IdSet = class.ids.and(&left).iter().filter(has_closure).collect();
             if !ids.is_empty() {
-                next.enter(&ids, &class.view, class.since);
+                next.enter(&ids, &PinnedView::shared(&class.view), class.since);
                 left = left.without(&ids);
             }
         }
-        next.enter(&left, &Arc::default(), Version::NONE);
+        next.enter(&left, &PinnedView::shared(&Arc::default()), Version::NONE);
         next.bad = bad.clone();
         next
     }
@@ -146,7 +181,7 @@ impl StaleSet {
         let mut stored: Vec<StoredStale> = classes
             .map(|class| StoredStale {
                 since: class.since,
-                view: Arc::clone(&class.view),
+                view: Arc::clone(&class.pin.view),
                 ids: IdSet::default(),
             })
             .collect();
@@ -180,10 +215,11 @@ impl StaleSet {
         }
     }
 
-    fn enter(&mut self, ids: &IdSet, view: &Arc<View>, since: Version) {
+    fn enter(&mut self, ids: &IdSet, pin: &PinnedView, since: Version) {
         let free = self.classes.iter().position(Option::is_none);
         let place = free.unwrap_or(self.classes.len());
         let mut len = 0;
+        let view = pin.scope_view();
         for id in ids.iter() {
             let number = match view.member(id) {
                 Some(_) => {
@@ -198,16 +234,16 @@ impl StaleSet {
             self.class_of.set(id, Some(number));
         }
         if len > 0 {
-            let view = Arc::clone(view);
+            let pin = pin.clone();
             let classes = Arc::make_mut(&mut self.classes);
             classes.resize(classes.len().max(place + 1), None);
-            classes[place] = Some(StaleClass { since, view, len });
+            classes[place] = Some(StaleClass { since, pin, len });
         }
     }
 
     /// Returns the number of classes.
     #[cfg(test)]
-    pub(crate) fn classes(&self) -> usize {
+    pub(crate) fn number_of_classes(&self) -> usize {
         self.classes.iter().flatten().count()
     }
 

@@ -14,6 +14,7 @@ use super::NameHasher;
 use super::content::Content;
 use super::id_set::IdSet;
 use super::index::Index;
+use super::scopes::ScopeContent;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
 use crate::template::TemplateName;
@@ -62,23 +63,23 @@ impl RecentReasons {
     }
 }
 
-impl Content {
+impl ScopeContent<'_> {
     /// Returns the reason why the newest text of a template is not served; `None` if it is.
-    pub(crate) fn why(&self, id: TemplateId, names: &Index) -> Option<Why> {
+    pub(crate) fn why(self, id: TemplateId, names: &Index) -> Option<Why> {
         self.whys(id, names, 1).pop()
     }
 
     /// Returns the reasons of several faults that a template reaches, the nearest first, at most `max`.
-    pub(crate) fn whys(&self, id: TemplateId, names: &Index, max: usize) -> Vec<Why> {
+    pub(crate) fn whys(self, id: TemplateId, names: &Index, max: usize) -> Vec<Why> {
         let paths = self.paths_to_faults(id, max).into_iter();
         paths.filter_map(|path| self.why_of(&path, names)).collect()
     }
 
     /// Returns the reason at the end of a path.
-    fn why_of(&self, path: &[TemplateId], names: &Index) -> Option<Why> {
+    fn why_of(self, path: &[TemplateId], names: &Index) -> Option<Why> {
         let (cause, callers) = path.split_last()?;
         let mut why = Why {
-            diagnostics: self.faults.of(*cause, &self.view)?,
+            diagnostics: self.faults_of(*cause)?,
             cause: names.name(*cause)?.clone(),
         };
         let mut sites = Vec::new();
@@ -102,13 +103,13 @@ impl Content {
     }
 
     fn call_site(&self, caller: TemplateId, callee: TemplateId) -> Option<(&TemplateName, crate::diagnostic::Span)> {
-        let member = self.view.member(caller)?;
+        let member = self.member(caller)?;
         let call = member.callees.iter().position(|other| *other == callee)?;
         Some((&member.name, member.unit.calls().get(call)?.span))
     }
 
     /// Returns the shortest paths from a bad template to the nearest faults, both included, at most `max`.
-    fn paths_to_faults(&self, id: TemplateId, max: usize) -> Vec<Vec<TemplateId>> {
+    fn paths_to_faults(self, id: TemplateId, max: usize) -> Vec<Vec<TemplateId>> {
         let mut paths = Vec::new();
         if !self.is_bad(id) {
             return paths;
@@ -118,7 +119,7 @@ impl Content {
         let mut seen: HashSet<TemplateId, NameHasher> = HashSet::default();
         let mut at = 0;
         while let Some((here, _)) = found.get(at).copied() {
-            if self.faults.has(here) {
+            if self.has_fault(here) {
                 let (mut path, mut back) = (vec![here], at);
                 while back > 0 {
                     back = found[back].1;
@@ -142,6 +143,25 @@ impl Content {
 
     /// Returns the bad callees and companions of a template, in the order of its text. Of a template without a fault of its own the view
     /// has the newest text.
+    fn bad_targets(&self, id: TemplateId) -> impl Iterator<Item = TemplateId> {
+        let member = self.member(id).into_iter();
+        let targets = member.flat_map(|member| member.callees.iter().chain(&member.companions));
+        targets.copied().filter(|target| self.is_bad(*target))
+    }
+}
+
+impl Content {
+    /// Returns the reason why the newest text of a template is not served; `None` if it is.
+    pub(crate) fn why(&self, id: TemplateId, names: &Index) -> Option<Why> {
+        self.everyone().why(id, names)
+    }
+
+    /// Returns the reasons of several faults that a template reaches, the nearest first, at most `max`.
+    pub(crate) fn whys(&self, id: TemplateId, names: &Index, max: usize) -> Vec<Why> {
+        self.everyone().whys(id, names, max)
+    }
+
+    /// Returns the bad callees and companions of a template, in the order of its text.
     fn bad_targets(&self, id: TemplateId) -> impl Iterator<Item = TemplateId> {
         let member = self.view.member(id).into_iter();
         let targets = member.flat_map(|member| member.callees.iter().chain(&member.companions));

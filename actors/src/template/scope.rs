@@ -1,6 +1,7 @@
 //! [`TemplateKey`]: the name of a text and the [`Layer`] that it belongs to. The engine serves the shared stable [`Scope`]; the watcher refuses
 //! texts of other layers.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -67,6 +68,12 @@ impl Tenant {
     }
 }
 
+impl Borrow<str> for Tenant {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 /// The stage of a text on its way to all visitors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Stage {
@@ -80,6 +87,21 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All stages, the stable one first.
+    pub const ALL: [Self; 3] = [Self::Stable, Self::Canary, Self::Experimental];
+
+    /// Returns the stage with a name, if there is one.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.as_str() == name)
+    }
+
+    /// Returns the number of the stage, which is its place in [`Stage::ALL`].
+    #[must_use]
+    pub(crate) fn number(self) -> usize {
+        self as usize
+    }
+
     /// Returns the name in paths and in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -98,6 +120,15 @@ pub struct Scope {
     pub tenant: Option<Tenant>,
     /// The stage.
     pub stage: Stage,
+}
+
+impl Scope {
+    /// Returns true for the shared stable scope.
+    #[inline]
+    #[must_use]
+    pub fn is_shared_stable(&self) -> bool {
+        self.tenant.is_none() && self.stage == Stage::Stable
+    }
 }
 
 /// The texts that one scope adds to those that it shares with others. The default is that of the shared stable scope.
@@ -135,6 +166,13 @@ impl fmt::Display for Layer {
             Stage::Stable => Ok(()),
             stage => write!(f, "@{}", stage.as_str()),
         }
+    }
+}
+
+/// Serializes as it is displayed.
+impl Serialize for Layer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -71,18 +71,22 @@ impl Model {
 
     /// Recomputes the content from the texts of all loaders.
     pub(super) fn recompute(&mut self, companions: fn(&str) -> Vec<String>) {
-        let texts = self.effective_texts();
-        let bad = bad(&texts, companions);
-        let entry = |name: &String| {
-            let served = match (bad.contains(name), self.content.get(name)) {
-                (false, _) => Served::Current(closure(name, &texts, companions)),
-                (true, Some(Served::Current(texts) | Served::Stale(texts))) => Served::Stale(texts.clone()),
-                (true, Some(Served::Broken) | None) => Served::Broken,
-            };
-            (name.clone(), served)
-        };
-        self.content = texts.keys().map(entry).collect();
+        self.content = next_content(&self.effective_texts(), &self.content, companions);
     }
+}
+
+/// Returns the content with these texts after another content.
+pub(super) fn next_content(texts: &Texts, before: &Content, companions: fn(&str) -> Vec<String>) -> Content {
+    let bad = bad(texts, companions);
+    let entry = |name: &String| {
+        let served = match (bad.contains(name), before.get(name)) {
+            (false, _) => Served::Current(closure(name, texts, companions)),
+            (true, Some(Served::Current(texts) | Served::Stale(texts))) => Served::Stale(texts.clone()),
+            (true, Some(Served::Broken) | None) => Served::Broken,
+        };
+        (name.clone(), served)
+    };
+    texts.keys().map(entry).collect()
 }
 
 fn words<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = &'t str> {

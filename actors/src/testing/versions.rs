@@ -22,7 +22,7 @@ fn pinned(world: &World, of: &str) -> Arc<View> {
     let stale = world.state.content().stale();
     let id = world.snapshot().id(of).expect("has an id");
     let class = stale.class_of(id).and_then(|number| stale.class(number));
-    Arc::clone(&class.unwrap_or_else(|| panic!("{of} is not stale")).view)
+    Arc::clone(&class.unwrap_or_else(|| panic!("{of} is not stale")).pin.view)
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_break_costs_some_bytes_for_each_page() {
     assert_eq!((plan.reviewed.len(), plan.newest.bad.len()), (10_001, 10_001));
     let (was, is) = (&before.generation().content, &world.snapshot().generation().content);
     assert_eq!(is.view.chunks_not_shared(&was.view), 0);
-    assert_eq!(is.stale().classes(), 1);
+    assert_eq!(is.stale().number_of_classes(), 1);
     // A number of four bytes for each page, in chunks of 32; and one bit.
     assert_eq!(is.stale().chunks_not_shared(was.stale()), 10_001_usize.div_ceil(32));
     assert!(is.stale().bad().bytes_not_shared(was.stale().bad()) < 2_000);
