@@ -14,6 +14,7 @@ mod parser;
 mod compile;
 mod program;
 mod reads;
+mod serve;
 mod unit;
 
 mod chance;
@@ -22,11 +23,9 @@ mod extension;
 mod failure;
 mod filters;
 mod functions;
-mod machine;
 mod operators;
 mod predicates;
 mod scope;
-mod space;
 mod value;
 
 use std::sync::Arc;
@@ -35,8 +34,8 @@ use super::{Dialect, Missing, Unit};
 use crate::diagnostic::Diagnostic;
 use crate::limits::Limits;
 
-pub(crate) use extension::Role;
 pub use extension::{Extensions, FromValue, FunctionCall, Markup, Returned};
+pub(crate) use value::Role;
 
 /// The dialect `jinja`.
 ///

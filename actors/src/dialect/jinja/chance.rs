@@ -3,12 +3,8 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-use super::extension::setting;
 use super::failure::{Failure, Outcome};
-use super::filters::Arguments;
-use super::machine::Machine;
-use super::space::Space;
-use super::value::{Kind, Val, whole};
+use super::value::{Arguments, Kind, Machine, Space, Val, whole};
 
 /// A generator of random numbers (Marsaglia's xorshift), for variety on pages and not for secrets.
 pub(super) struct Chance<'s, 'r>(&'s Space<'r>);
@@ -17,7 +13,7 @@ impl<'s, 'r> Chance<'s, 'r> {
     /// Returns the generator of a render, which the first use seeds.
     pub(super) fn of(space: &'s Space<'r>) -> Outcome<Self> {
         if space.seed().get().is_none() {
-            let seed = setting("RAND_SEED", space)?.and_then(seed_of);
+            let seed = space.setting("RAND_SEED")?.and_then(seed_of);
             // The keys of a hasher are random.
             let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
             space.seed().set(Some(seed));

@@ -14,10 +14,11 @@ use super::extension::Extensions;
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Imported, Instruction, Key, Loop, LoopField, MacroDefinition, Operation, Parameter, Path,
-    Program, Shape, Target, TemplateUse,
+    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, Operation, Parameter, Path, Program,
+    Shape, Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
+use super::value::LoopField;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::{Call, CallKind, FormatterUse, Missing};

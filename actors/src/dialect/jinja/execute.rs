@@ -17,12 +17,10 @@ use bumpalo::collections::Vec as BumpVec;
 
 use super::ast::ByteRange;
 use super::failure::{Failure, Outcome};
-use super::machine::Machine;
 use super::program::{Action, Code, NO_REGISTER, Operation, Target};
-use super::scope::{LoopState, Variables};
-use super::space::Space;
+use super::scope::Variables;
 use super::unit::JinjaUnit;
-use super::value::{Kind, Val};
+use super::value::{Kind, LoopState, Machine, Space, Val};
 use crate::budget::Exceeded;
 use crate::dialect::{Closure, Escape, Frame, Member, Missing, RenderError};
 use crate::value::{Arena, Value};
@@ -32,9 +30,6 @@ use paths::is_true;
 /// takes up to eight kilobytes of stack, so that all take half of the 2 MiB that a thread has.
 const RUNS_MAX: u32 = 128;
 
-/// The number of variables that are compared with a name in the time of one step.
-pub(super) const VARIABLES_PER_STEP: usize = 64;
-
 thread_local! {
     /// The arena of the last render of this thread, to be reused by the next one.
     static ARENA: Cell<Option<Arena>> = const { Cell::new(None) };
@@ -42,9 +37,17 @@ thread_local! {
 
 /// A unit with the closure in which its calls are resolved.
 #[derive(Clone, Copy)]
-pub(super) struct UnitRef<'r> {
-    pub(super) unit: &'r JinjaUnit,
-    pub(super) closure: Closure<'r>,
+struct UnitRef<'r> {
+    unit: &'r JinjaUnit,
+    closure: Closure<'r>,
+}
+
+impl<'r> UnitRef<'r> {
+    /// Returns the unit of a closure, if it is of this dialect.
+    fn of(closure: Closure<'r>) -> Option<Self> {
+        let unit = closure.top().unit.as_any().downcast_ref()?;
+        Some(Self { unit, closure })
+    }
 }
 
 /// Renders the template of `closure`, whose unit is `unit`, and appends it to the output.
@@ -74,7 +77,7 @@ fn execute_in(
         frame.budget.context_bytes_left,
         frame.budget.context_bytes,
         context,
-        &unit.extensions,
+        &*unit.extensions,
     );
     let here = UnitRef {
         unit,
@@ -622,7 +625,7 @@ impl<'r> Val<'r> {
     /// Returns the items that an assignment to several names takes; `None` if the value has none.
     fn unpacked(self, machine: &mut Machine<'_, 'r>) -> Outcome<Option<&'r [Self]>> {
         match self {
-            Val::Undefined(expression) => Err(super::machine::undefined(expression)),
+            Val::Undefined(expression) => Err(super::value::undefined(expression)),
             _ => match self.kind() {
                 Kind::List | Kind::Iterable | Kind::Map => self.items(machine).map(Some),
                 _ => Ok(None),

@@ -17,16 +17,14 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::failure::{Failure, Outcome};
-use super::filters::{Arguments, Filter};
+use super::filters::Filter;
 use super::functions::Function;
-use super::machine::Machine;
 use super::predicates::Predicate;
-use super::space::Space;
-use super::value::Val;
+use super::value::{Arguments, Machine, Own, Registered, Role, Space, Val};
 use crate::budget::Exceeded;
 use crate::dialect::{FormatterError, RenderFault};
 use crate::limits::Limits;
-use crate::value::{Value, build_within};
+use crate::value::build_within;
 
 pub use call::{FromValue, FunctionCall};
 pub use returned::{Markup, Returned};
@@ -88,24 +86,6 @@ impl<T> Registry<T> {
             Err(at) => self.0.insert(at, (name.into(), value)),
         }
         Ok(())
-    }
-}
-
-/// The kind of a function of the program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    Filter,
-    Test,
-    Function,
-}
-
-impl Role {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Filter => "filter",
-            Self::Test => "test",
-            Self::Function => "function",
-        }
     }
 }
 
@@ -185,6 +165,14 @@ impl Extensions {
         self.filter(name).is_some()
     }
 
+    fn registry(&self, role: Role) -> &Registry<OwnFunction> {
+        match role {
+            Role::Filter => &self.filters,
+            Role::Test => &self.tests,
+            Role::Function => &self.functions,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         let functions = [&self.filters, &self.tests, &self.functions];
         functions.iter().all(|each| each.0.is_empty()) && self.globals.0.is_empty()
@@ -192,8 +180,7 @@ impl Extensions {
 
     /// Returns the filter of a name: one of the program, or else one of the language.
     pub(super) fn filter(&self, name: &str) -> Option<Filter> {
-        let own = self.filters.position(name).and_then(|at| u16::try_from(at).ok());
-        own.map(Filter::Own).or_else(|| Filter::named(name))
+        Filter::find(name, self)
     }
 
     /// Returns the names of all filters.
@@ -208,8 +195,7 @@ impl Extensions {
 
     /// Returns the test of a name: one of the program, or else one of the language.
     pub(super) fn test(&self, name: &str) -> Option<Predicate> {
-        let own = self.tests.position(name).and_then(|at| u16::try_from(at).ok());
-        own.map(Predicate::Own).or_else(|| Predicate::named(name))
+        Predicate::find(name, self)
     }
 
     /// Returns the names of all tests.
@@ -221,11 +207,60 @@ impl Extensions {
     pub(super) fn own_test(&self, index: u16) -> Option<&OwnFunction> {
         self.tests.at(usize::from(index))
     }
+}
 
-    /// Returns the names of all functions and globals.
-    pub(super) fn globals(&self) -> impl Iterator<Item = &str> {
-        let own = self.functions.names().chain(self.globals.names());
-        own.chain(Function::names().map(shorter))
+impl Registered for Extensions {
+    fn own(&self, role: Role, number: u16) -> Option<&dyn Own> {
+        let found = self.registry(role).at(usize::from(number))?;
+        Some(found)
+    }
+
+    fn number(&self, role: Role, name: &str) -> Option<u16> {
+        u16::try_from(self.registry(role).position(name)?).ok()
+    }
+
+    fn knows(&self, role: Role, name: &str) -> bool {
+        let of_language = match role {
+            Role::Filter => Filter::named(name).is_some(),
+            Role::Test => Predicate::named(name).is_some(),
+            Role::Function => Function::named(name).is_some(),
+        };
+        of_language || self.number(role, name).is_some()
+    }
+
+    fn names(&self, role: Role) -> Vec<&str> {
+        match role {
+            Role::Filter => self.filters().collect(),
+            Role::Test => self.tests().collect(),
+            Role::Function => {
+                let own = self.functions.names().chain(self.globals.names());
+                own.chain(Function::names().map(shorter)).collect()
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn global<'r>(&'r self, name: &str, space: &Space<'r>) -> Outcome<Option<Val<'r>>> {
+        if let Some(function) = self.functions.get(name) {
+            return Ok(Some(Val::Own(function)));
+        }
+        let Some(at) = self.globals.position(name) else {
+            return Ok(Function::named(name).map(Val::Function));
+        };
+        // Converted once for each render that uses it.
+        if let Some(known) = space.known_global(at) {
+            return Ok(Some(known));
+        }
+        let Some(global) = self.globals.at(at) else {
+            return Ok(None);
+        };
+        // Its depth was checked at the start, so only its size can be too much.
+        let built = build_within(global, space.bump(), space.left(), u32::MAX);
+        let (value, bytes) = built.map_err(|_| Box::<Failure>::from(Exceeded::Memory(space.limit())))?;
+        space.charge(bytes)?;
+        let value = Val::of(space.put(value)?);
+        space.keep_global(at, value);
+        Ok(Some(value))
     }
 }
 
@@ -252,39 +287,12 @@ impl fmt::Debug for Extensions {
     }
 }
 
-/// Returns what a name stands for that is neither a variable nor a field of the context: a function or a global.
-#[inline(never)]
-pub(super) fn global<'r>(name: &str, space: &Space<'r>) -> Outcome<Option<Val<'r>>> {
-    let extensions = space.extensions();
-    if let Some(function) = extensions.functions.get(name) {
-        return Ok(Some(Val::Function(Function::Own(function))));
-    }
-    let Some(at) = extensions.globals.position(name) else {
-        return Ok(Function::named(name).map(Val::Function));
-    };
-    // Converted once for each render that uses it.
-    if let Some(known) = space.known_global(at) {
-        return Ok(Some(known));
-    }
-    let Some(global) = extensions.globals.at(at) else {
-        return Ok(None);
-    };
-    // Its depth was checked at the start, so only its size can be too much.
-    let built = build_within(global, space.bump(), space.left(), u32::MAX);
-    let (value, bytes) = built.map_err(|_| Box::<Failure>::from(Exceeded::Memory(space.limit())))?;
-    space.charge(bytes)?;
-    let value = Val::of(space.put(value)?);
-    space.keep_global(at, value);
-    Ok(Some(value))
-}
-
-impl OwnFunction {
-    pub(super) fn name(&self) -> &str {
+impl Own for OwnFunction {
+    fn name(&self) -> &str {
         self.signature.name()
     }
 
-    /// Calls the function: with the value that a filter or test is applied to, if it is one, and the arguments of the call.
-    pub(super) fn call<'r>(
+    fn call<'r>(
         &'r self,
         value: Option<Val<'r>>,
         arguments: &Arguments<'_, 'r>,
@@ -316,7 +324,9 @@ impl OwnFunction {
             Err(error) => Err(self.failed(&error)),
         }
     }
+}
 
+impl OwnFunction {
     #[cold]
     fn failed(&self, error: &FormatterError) -> Box<Failure> {
         if let Some(exceeded) = error.exceeded() {
@@ -324,29 +334,5 @@ impl OwnFunction {
         }
         let message = format!("the {} `{}` failed: {error}", self.role.word(), self.name());
         Failure::of(RenderFault::Formatter, "function-failed", message)
-    }
-
-    /// Calls a test.
-    pub(super) fn holds<'r>(
-        &'r self,
-        value: Val<'r>,
-        arguments: &Arguments<'_, 'r>,
-        machine: &mut Machine<'_, 'r>,
-    ) -> Outcome<bool> {
-        let holds = self.call(Some(value), arguments, machine)?;
-        machine.truth(holds)
-    }
-}
-
-/// Returns a value of the data, or a global, that configures a filter of the language, such as `TIMEZONE`.
-pub(super) fn setting<'r>(name: &str, space: &Space<'r>) -> Outcome<Option<Val<'r>>> {
-    if let Value::Object(object) = space.context()
-        && let Some(value) = object.get_ref(name)
-    {
-        return Ok(Some(Val::of(value)));
-    }
-    match space.extensions().globals.0.is_empty() {
-        true => Ok(None),
-        false => global(name, space),
     }
 }

@@ -1,4 +1,4 @@
-//! The filters of the language, and the arguments of filters, tests and functions.
+//! The filters of the language.
 
 #[cfg(feature = "jinja-contrib")]
 mod dates;
@@ -10,136 +10,7 @@ mod texts;
 mod wrap;
 
 use super::failure::{Failure, Outcome};
-use super::machine::Machine;
-use super::value::Val;
-use crate::suggestion::suggestion;
-
-/// The arguments of a call, without the value that a filter or test is applied to.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Arguments<'x, 'r> {
-    pub(super) values: &'x [Val<'r>],
-    pub(super) named: &'x [(&'r str, Val<'r>)],
-}
-
-impl<'r> Arguments<'_, 'r> {
-    /// Returns a positional argument; undefined if it is absent.
-    pub(super) fn at(&self, index: usize) -> Val<'r> {
-        self.values.get(index).copied().unwrap_or(Val::Silent)
-    }
-
-    /// Returns a named argument; undefined if it is absent.
-    pub(super) fn named(&self, name: &str) -> Val<'r> {
-        let found = self.named.iter().rev().find(|(known, _)| *known == name);
-        found.map_or(Val::Silent, |(_, value)| *value)
-    }
-
-    /// Returns an argument that can be given by its position or its name. One that is undefined or none counts as absent.
-    pub(super) fn get(&self, index: usize, name: &str) -> Val<'r> {
-        match self.at(index) {
-            value if value.is_absent() => self.named(name),
-            value => value,
-        }
-    }
-
-    /// Checks the number of arguments and the names of keyword arguments of a call.
-    pub(super) fn check(&self, name: &str, least: usize, most: usize, keywords: &[&str]) -> Outcome<()> {
-        self.check_positional(name, least, most)?;
-        match self.named.iter().find(|(known, _)| !keywords.contains(known)) {
-            Some((unknown, _)) => Err(unknown_keyword(name, unknown, keywords)),
-            None => Ok(()),
-        }
-    }
-
-    /// Checks the number of positional arguments of a call.
-    pub(super) fn check_positional(&self, name: &str, least: usize, most: usize) -> Outcome<()> {
-        match self.values.len() {
-            count if count < least => Err(Failure::coded("arguments", too_few(name, least))),
-            count if count > most => Err(Failure::coded("arguments", too_many(name, most))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns an argument as a text; `None` if it is absent.
-    fn text(&self, index: usize, name: &str) -> Outcome<Option<&'r str>> {
-        match self.get(index, name) {
-            value if value.is_absent() => Ok(None),
-            value => match value.as_str() {
-                Some(text) => Ok(Some(text)),
-                None => Err(Failure::invalid(format!(
-                    "`{name}` has to be a string, not {}",
-                    value.words()
-                ))),
-            },
-        }
-    }
-
-    /// Returns an argument as an integer; `None` if it is absent.
-    fn integer(&self, index: usize, name: &str) -> Outcome<Option<i64>> {
-        match self.get(index, name) {
-            value if value.is_absent() => Ok(None),
-            value => match value.as_index() {
-                Some(number) => Ok(Some(number)),
-                None => Err(Failure::invalid(format!(
-                    "`{name}` has to be an integer, not {}",
-                    value.words()
-                ))),
-            },
-        }
-    }
-
-    /// Returns an argument as a count that is not negative; `None` if it is absent.
-    fn count(&self, index: usize, name: &str) -> Outcome<Option<usize>> {
-        match self.integer(index, name)?.map(usize::try_from) {
-            None => Ok(None),
-            Some(Ok(count)) => Ok(Some(count)),
-            Some(Err(_)) => Err(Failure::invalid(format!("`{name}` cannot be negative"))),
-        }
-    }
-
-    /// Returns an argument as a boolean; `None` if it is absent.
-    fn truth(&self, index: usize, name: &str) -> Outcome<Option<bool>> {
-        match self.get(index, name) {
-            value if value.is_absent() => Ok(None),
-            Val::Bool(truth) => Ok(Some(truth)),
-            value => Err(Failure::invalid(format!(
-                "`{name}` has to be true or false, not {}",
-                value.words()
-            ))),
-        }
-    }
-}
-
-/// Returns the message about missing arguments.
-pub(super) fn too_few(name: &str, least: usize) -> String {
-    format!("`{name}` needs {least} argument{}", if least == 1 { "" } else { "s" })
-}
-
-/// Returns the message about superfluous arguments.
-pub(super) fn too_many(name: &str, most: usize) -> String {
-    match most {
-        0 => format!("`{name}` takes no arguments"),
-        1 => format!("`{name}` takes one argument"),
-        _ => format!("`{name}` takes {most} arguments at most"),
-    }
-}
-
-#[cold]
-pub(super) fn unknown_keyword(name: &str, unknown: &str, keywords: &[&str]) -> Box<Failure> {
-    let failure = Failure::coded("arguments", format!("`{name}` has no argument `{unknown}`"));
-    match keyword_help(unknown, keywords) {
-        Some(help) => failure.help(help),
-        None => failure,
-    }
-}
-
-/// Returns advice about a keyword argument that does not exist.
-pub(super) fn keyword_help(unknown: &str, keywords: &[&str]) -> Option<String> {
-    if let Some(near) = suggestion(unknown, keywords.iter().copied()) {
-        return Some(format!("did you mean `{near}`?"));
-    }
-    let named: Vec<String> = keywords.iter().map(|keyword| format!("`{keyword}`")).collect();
-    (!named.is_empty()).then(|| format!("its arguments with a name are {}", named.join(", ")))
-}
+use super::value::{Arguments, Machine, Registered, Role, Val};
 
 /// The function of a filter.
 type Function = for<'r> fn(Val<'r>, &Arguments<'_, 'r>, &mut Machine<'_, 'r>) -> Outcome<Val<'r>>;
@@ -161,11 +32,17 @@ pub(super) struct Definition {
 pub(super) enum Filter {
     /// One of the language, by its place in the table.
     BuiltIn(u8),
-    /// One of the program, by its number in the [`Extensions`](super::extension::Extensions).
+    /// One of the program, by its number.
     Own(u16),
 }
 
 impl Filter {
+    /// Returns the filter that has a name: one of the program, or else one of the language.
+    pub(super) fn find(name: &str, registered: &dyn Registered) -> Option<Self> {
+        let own = registered.number(Role::Filter, name).map(Self::Own);
+        own.or_else(|| Self::named(name))
+    }
+
     /// Returns the filter of the language that has a name.
     pub(super) fn named(name: &str) -> Option<Self> {
         let at = FILTERS.iter().position(|filter| filter.name == name)?;
@@ -192,7 +69,7 @@ impl Filter {
         let definition = match self {
             Self::BuiltIn(place) => Self::definition(place),
             Self::Own(index) => {
-                return match machine.space.extensions().own_filter(index) {
+                return match machine.space.registered().own(Role::Filter, index) {
                     Some(function) => function.call(Some(value), arguments, machine),
                     None => Ok(value),
                 };

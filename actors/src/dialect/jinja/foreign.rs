@@ -8,7 +8,7 @@ mod expression;
 mod names;
 
 use super::fault::Fault;
-use super::parser::STATEMENTS;
+use super::lexer::STATEMENTS;
 
 pub(super) use arguments::foreign_arguments;
 use expression::expression;

@@ -1,85 +1,18 @@
 //! The functions that templates call.
 
-use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::chance::Chance;
-use super::extension::OwnFunction;
 use super::failure::{Failure, Outcome};
-use super::filters::Arguments;
-use super::machine::Machine;
 use super::value::print::show;
-use super::value::{Kind, Map, Namespace, Range, Val};
+use super::value::{Arguments, Cycler, Joiner, Kind, Machine, Map, Namespace, Range, Val};
+
+pub(super) use super::value::Function;
 
 /// The largest number of integers in a `range`.
 const RANGE_ITEMS_MAX: u64 = 100_000;
 
-/// A function: one that every template has, or one of the program.
-#[derive(Clone, Copy)]
-pub(super) enum Function<'r> {
-    Range,
-    Dict,
-    Debug,
-    Namespace,
-    MakeCycler,
-    MakeJoiner,
-    RandRange,
-    Now,
-    /// The result of `cycler`.
-    Cycler(&'r Cycler<'r>),
-    /// The result of `joiner`.
-    Joiner(&'r Joiner<'r>),
-    Own(&'r OwnFunction),
-}
-
-/// Values that are printed in turn.
-pub(super) struct Cycler<'r> {
-    items: &'r [Val<'r>],
-    next: Cell<usize>,
-}
-
-/// A separator, which is printed from the second time on.
-pub(super) struct Joiner<'r> {
-    separator: Val<'r>,
-    used: Cell<bool>,
-}
-
 impl<'r> Function<'r> {
-    const ALL: [Self; 8] = [
-        Self::Range,
-        Self::Dict,
-        Self::Debug,
-        Self::Namespace,
-        Self::MakeCycler,
-        Self::MakeJoiner,
-        Self::RandRange,
-        Self::Now,
-    ];
-
-    /// Returns the function of the language that has a name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|function| function.name() == name)
-    }
-
-    /// Returns the names of all functions of the language.
-    pub(super) fn names() -> impl Iterator<Item = &'static str> {
-        Function::<'static>::ALL.into_iter().map(Function::name)
-    }
-
-    pub(super) fn name(self) -> &'r str {
-        match self {
-            Self::Range => "range",
-            Self::Dict => "dict",
-            Self::Debug => "debug",
-            Self::Namespace => "namespace",
-            Self::MakeCycler | Self::Cycler(_) => "cycler",
-            Self::MakeJoiner | Self::Joiner(_) => "joiner",
-            Self::RandRange => "randrange",
-            Self::Now => "now",
-            Self::Own(function) => function.name(),
-        }
-    }
-
     pub(super) fn call(self, arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
         let name = self.name();
         match self {
@@ -106,8 +39,7 @@ impl<'r> Function<'r> {
                     value if value.is_absent() => Val::Str(", "),
                     value => value,
                 };
-                let used = Cell::new(false);
-                let joiner = machine.space.put(Joiner { separator, used })?;
+                let joiner = machine.space.put(Joiner::new(separator))?;
                 Ok(Val::Function(Self::Joiner(joiner)))
             }
             Self::RandRange => {
@@ -124,13 +56,8 @@ impl<'r> Function<'r> {
             Self::Cycler(_) => Err(Failure::invalid("a cycler is no function").help("write `.next()` behind its name")),
             Self::Joiner(joiner) => {
                 arguments.check(name, 0, 0, &[])?;
-                Ok(if joiner.used.replace(true) {
-                    joiner.separator
-                } else {
-                    Val::Str("")
-                })
+                Ok(joiner.next())
             }
-            Self::Own(function) => function.call(None, arguments, machine),
         }
     }
 }
@@ -160,18 +87,8 @@ fn cycler<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> O
     if items.is_empty() {
         return Err(Failure::coded("arguments", "`cycler` needs at least one value"));
     }
-    let next = Cell::new(0);
-    let cycler = machine.space.put(Cycler { items, next })?;
+    let cycler = machine.space.put(Cycler::new(items))?;
     Ok(Val::Function(Function::Cycler(cycler)))
-}
-
-impl<'r> Cycler<'r> {
-    /// Returns the value whose turn it is.
-    pub(super) fn next(&self) -> Val<'r> {
-        let at = self.next.get();
-        self.next.set((at + 1) % self.items.len());
-        self.items.get(at).copied().unwrap_or(Val::Silent)
-    }
 }
 
 fn range<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {

@@ -12,6 +12,39 @@ use memchr::{memchr, memmem};
 use super::ast::ByteRange;
 use super::fault::Fault;
 
+/// The words that begin or end a statement.
+pub(super) const STATEMENTS: [&str; 29] = [
+    "if",
+    "elif",
+    "else",
+    "for",
+    "break",
+    "continue",
+    "set",
+    "with",
+    "filter",
+    "autoescape",
+    "block",
+    "extends",
+    "include",
+    "import",
+    "from",
+    "macro",
+    "call",
+    "do",
+    "raw",
+    "endif",
+    "endfor",
+    "endblock",
+    "endmacro",
+    "endraw",
+    "endset",
+    "endwith",
+    "endfilter",
+    "endautoescape",
+    "endcall",
+];
+
 /// A token. The parser sees tags as a sequence that begins with a start and ends with the end of that kind.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token<'t> {

@@ -2,8 +2,7 @@
 
 use super::ast::Operator;
 use super::failure::{Failure, Outcome};
-use super::machine::Machine;
-use super::value::{Kind, Val, Wide, equal, real, whole};
+use super::value::{Kind, Machine, Val, Wide, equal, real, whole};
 use crate::dialect::Escape;
 use crate::dialect::escape::escape;
 
@@ -47,7 +46,7 @@ pub(super) fn binary<'r>(
 #[cold]
 fn unsupported<'r>(operator: Operator, one: Val<'r>, other: Val<'r>) -> Box<Failure> {
     if let Val::Undefined(expression) = if one.is_undefined() { one } else { other } {
-        return super::machine::undefined(expression);
+        return super::value::undefined(expression);
     }
     let failure = Failure::invalid(format!(
         "`{}` does not take {} and {}",
@@ -254,7 +253,7 @@ fn repetitions(count: Val<'_>) -> Option<usize> {
 /// Returns a number with the other sign.
 pub(super) fn negate<'r>(value: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     let failure = |value: Val<'r>| match value {
-        Val::Undefined(expression) => super::machine::undefined(expression),
+        Val::Undefined(expression) => super::value::undefined(expression),
         _ => Failure::invalid(format!("`-` does not take {}", value.words())),
     };
     match value {
@@ -310,11 +309,11 @@ pub(super) fn slice<'r>(
         } else {
             ""
         };
-        return Err(super::machine::undefined(expression));
+        return Err(super::value::undefined(expression));
     }
     let bound = |bound: Val<'r>| match bound {
         Val::None => Ok(None),
-        Val::Undefined(expression) => Err(super::machine::undefined(expression)),
+        Val::Undefined(expression) => Err(super::value::undefined(expression)),
         other => match other.as_index() {
             Some(index) => Ok(Some(index)),
             None => Err(Failure::invalid(format!(

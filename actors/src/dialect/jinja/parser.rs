@@ -19,7 +19,6 @@ use super::foreign;
 use super::lexer::{Lexer, Symbol, Token};
 use crate::dialect::shorten::shorten;
 use open::Open;
-pub(super) use statement::STATEMENTS;
 
 /// The deepest nesting of blocks, brackets and prefix operators. It bounds the stack that parsing, compiling and dropping the tree need; texts
 /// that people write have a tenth of it. The limit `source_nesting` can only lower it. A pair of brackets counts as three levels, because it

@@ -3,10 +3,8 @@
 use std::cmp::Ordering;
 
 use super::failure::{Failure, Outcome};
-use super::filters::Arguments;
-use super::machine::Machine;
 use super::operators::{binary, contains};
-use super::value::{Kind, Val, compare, equal, real, whole};
+use super::value::{Arguments, Kind, Machine, Registered, Role, Val, compare, equal, real, whole};
 
 type Function = for<'r> fn(Val<'r>, &Arguments<'_, 'r>, &mut Machine<'_, 'r>) -> Outcome<bool>;
 
@@ -23,11 +21,17 @@ pub(super) struct Definition {
 pub(super) enum Predicate {
     /// One of the language, by its place in the table.
     BuiltIn(u8),
-    /// One of the program, by its number in the [`Extensions`](super::extension::Extensions).
+    /// One of the program, by its number.
     Own(u16),
 }
 
 impl Predicate {
+    /// Returns the test that has a name: one of the program, or else one of the language.
+    pub(super) fn find(name: &str, registered: &dyn Registered) -> Option<Self> {
+        let own = registered.number(Role::Test, name).map(Self::Own);
+        own.or_else(|| Self::named(name))
+    }
+
     /// Returns the test of the language that has a name.
     pub(super) fn named(name: &str) -> Option<Self> {
         let at = PREDICATES.iter().position(|predicate| predicate.name == name)?;
@@ -58,8 +62,11 @@ impl Predicate {
         } = match self {
             Self::BuiltIn(place) => Self::definition(place),
             Self::Own(index) => {
-                return match machine.space.extensions().own_test(index) {
-                    Some(function) => function.holds(value, arguments, machine),
+                return match machine.space.registered().own(Role::Test, index) {
+                    Some(function) => {
+                        let holds = function.call(Some(value), arguments, machine)?;
+                        machine.truth(holds)
+                    }
                     None => Ok(false),
                 };
             }
@@ -146,11 +153,11 @@ static PREDICATES: [Definition; 42] = [
         }
     }),
     test("filter", 0, |value, _, machine| {
-        let known = |name| machine.space.extensions().filter(name).is_some();
+        let known = |name| machine.space.registered().knows(Role::Filter, name);
         Ok(value.as_str().is_some_and(known))
     }),
     test("test", 0, |value, _, machine| {
-        let known = |name| machine.space.extensions().test(name).is_some();
+        let known = |name| machine.space.registered().knows(Role::Test, name);
         Ok(value.as_str().is_some_and(known))
     }),
 ];

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicU32;
 use super::ast::{ByteRange, Comparison, Operator};
 use super::filters::Filter;
 use super::predicates::Predicate;
+use super::value::LoopField;
 use crate::dialect::body::BLOCK_BYTES;
 use crate::value::KeyWords;
 
@@ -223,45 +224,6 @@ impl Key {
     /// Returns the place in the text of the program.
     pub(super) fn range(&self) -> std::ops::Range<usize> {
         self.start as usize..(self.start + self.length) as usize
-    }
-}
-
-/// A field of the variable `loop`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LoopField {
-    Index0,
-    Index,
-    Length,
-    Revindex,
-    Revindex0,
-    First,
-    Last,
-    Depth,
-    Depth0,
-    Previtem,
-    Nextitem,
-}
-
-impl LoopField {
-    /// All fields with their names.
-    pub(super) const ALL: [(&'static str, Self); 11] = [
-        ("index0", Self::Index0),
-        ("index", Self::Index),
-        ("length", Self::Length),
-        ("revindex", Self::Revindex),
-        ("revindex0", Self::Revindex0),
-        ("first", Self::First),
-        ("last", Self::Last),
-        ("depth", Self::Depth),
-        ("depth0", Self::Depth0),
-        ("previtem", Self::Previtem),
-        ("nextitem", Self::Nextitem),
-    ];
-
-    /// Returns the field of a name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        let found = Self::ALL.iter().find(|(known, _)| *known == name);
-        found.map(|(_, field)| *field)
     }
 }
 

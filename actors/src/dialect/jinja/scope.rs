@@ -1,22 +1,19 @@
-//! The variables of a render, and the values that belong to its execution: loops, macros and imported templates.
+//! The variables of a render.
 //!
 //! Scopes are dynamic: a block sees the variables around the place where it is rendered, and an included template sees, and sets, those of
 //! the place that includes it. All variables are on one stack, which is searched from its end. The compiler resolves most names beforehand:
 //! see [`Lookup`](super::program::Lookup).
 
-use std::cell::Cell;
-
 use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 
-use super::execute::{UnitRef, VARIABLES_PER_STEP};
 use super::failure::Outcome;
-use super::functions::Function;
-use super::machine::Machine;
-use super::program::{Key, LoopField};
-use super::space::Space;
-use super::value::{Found, Namespace, Source, Val};
+use super::program::Key;
+use super::value::{Found, Function, LoopState, Machine, Namespace, Space, Val};
 use crate::value::{KeyWords, Value};
+
+/// The number of variables that are compared with a name in the time of one step.
+pub(super) const VARIABLES_PER_STEP: usize = 64;
 
 /// A variable.
 #[derive(Clone, Copy)]
@@ -385,146 +382,5 @@ impl Variable<'_> {
     #[inline(always)]
     fn matches<'n>(&self, key: &Key, name: impl Fn() -> &'n str) -> bool {
         key.words.same(self.words) && (self.name.len() <= KeyWords::WHOLE_MAX || name() == self.name)
-    }
-}
-
-/// A loop that runs.
-pub(super) struct LoopState<'r> {
-    pub(super) source: Source<'r>,
-    /// The number of items, if the language knows it.
-    pub(super) length: Option<usize>,
-    pub(super) index: Cell<usize>,
-    /// The bytes at which the character before this one, this one and the next one begin, in a loop over a text.
-    pub(super) offsets: Cell<(usize, usize)>,
-    /// The number of recursive loops around this one.
-    pub(super) depth: u32,
-    /// The code of the loop, if it is recursive.
-    pub(super) recursive: Option<(UnitRef<'r>, u32)>,
-    /// The last arguments of `loop.changed`.
-    pub(super) changed: Cell<Option<&'r [Val<'r>]>>,
-}
-
-impl<'r> LoopState<'r> {
-    /// Returns the current item; `None` at the end.
-    #[inline]
-    pub(super) fn item(&self) -> Option<Found<'r>> {
-        self.source.found(self.index.get(), self.offsets.get().1)
-    }
-
-    /// Goes to the next item.
-    #[inline]
-    pub(super) fn advance(&self) {
-        self.index.set(self.index.get() + 1);
-        if let Source::Characters(_) = self.source {
-            let at = self.offsets.get().1;
-            self.offsets.set((at, self.next_offset()));
-        }
-    }
-
-    fn next_offset(&self) -> usize {
-        let at = self.offsets.get().1;
-        match self.source.get(0, at) {
-            Some(Val::Str(character)) => at + character.len(),
-            _ => at,
-        }
-    }
-
-    /// Returns true at the last item, if the number of items is known.
-    #[inline]
-    pub(super) fn is_last(&self) -> bool {
-        self.length
-            .is_some_and(|length| length == 0 || self.index.get() + 1 == length)
-    }
-
-    /// Returns the value of an attribute.
-    pub(super) fn field(&self, name: &str) -> Option<Val<'r>> {
-        LoopField::named(name).map(|field| self.value(field))
-    }
-
-    /// Returns the value of a field.
-    #[inline]
-    pub(super) fn value(&self, field: LoopField) -> Val<'r> {
-        let index = self.index.get();
-        let counted = |count: fn(usize, usize) -> usize| match self.length {
-            Some(length) => Val::count(count(length, index)),
-            None => Val::Undefined("the length of this loop"),
-        };
-        match field {
-            LoopField::Index => Val::count(index + 1),
-            LoopField::Index0 => Val::count(index),
-            LoopField::Length => counted(|length, _| length),
-            LoopField::Revindex => counted(usize::saturating_sub),
-            LoopField::Revindex0 => counted(|length, index| length.saturating_sub(index + 1)),
-            LoopField::First => Val::Bool(index == 0),
-            LoopField::Last => Val::Bool(self.is_last()),
-            LoopField::Depth => Val::Int(i64::from(self.depth) + 1),
-            LoopField::Depth0 => Val::Int(i64::from(self.depth)),
-            LoopField::Previtem => match index.checked_sub(1) {
-                Some(before) => self.source.get(before, self.offsets.get().0).unwrap_or(Val::Silent),
-                None => Val::Undefined("loop.previtem"),
-            },
-            LoopField::Nextitem => match self.source.get(index + 1, self.next_offset()) {
-                Some(item) => item,
-                None => Val::Undefined("loop.nextitem"),
-            },
-        }
-    }
-
-    /// Returns the loop as it is printed.
-    pub(super) fn shown(&self) -> String {
-        match self.length {
-            Some(length) => format!("<loop {}/{length}>", self.index.get()),
-            None => format!("<loop {}/?>", self.index.get()),
-        }
-    }
-}
-
-/// A macro together with the variables of the scope in which it was defined.
-pub(super) struct Macro<'r> {
-    pub(super) unit: UnitRef<'r>,
-    /// The index in the program of the unit.
-    pub(super) index: u32,
-    pub(super) closure: Option<&'r Namespace<'r>>,
-}
-
-impl<'r> Macro<'r> {
-    pub(super) const FIELDS: [&'static str; 3] = ["name", "arguments", "caller"];
-
-    pub(super) fn name(&self) -> &'r str {
-        match self.unit.unit.program.macros.get(self.index as usize) {
-            Some(definition) => self.unit.unit.key(definition.name),
-            None => "",
-        }
-    }
-
-    pub(super) fn field(&self, name: &str, space: &Space<'r>) -> Outcome<Option<Val<'r>>> {
-        let unit = self.unit.unit;
-        let Some(definition) = unit.program.macros.get(self.index as usize) else {
-            return Ok(None);
-        };
-        Ok(Some(match name {
-            "name" => Val::Str(unit.key(definition.name)),
-            "arguments" => {
-                let names = definition.parameters.iter();
-                Val::List(space.collect(names.map(|parameter| Val::Str(unit.key(parameter.name))))?)
-            }
-            "caller" => Val::Bool(definition.caller),
-            _ => return Ok(None),
-        }))
-    }
-}
-
-/// An imported template.
-pub(super) struct Module<'r> {
-    /// The names that it sets, sorted, without those that begin with an underscore.
-    pub(super) exports: &'r [(&'r str, Val<'r>)],
-    /// The text that it prints.
-    pub(super) output: &'r str,
-}
-
-impl<'r> Module<'r> {
-    pub(super) fn get(&self, name: &str) -> Option<Val<'r>> {
-        let at = self.exports.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
-        self.exports.get(at).map(|(_, value)| *value)
     }
 }

@@ -1,17 +1,12 @@
 //! A compiled text of the dialect.
 
-use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
-use super::execute::execute;
 use super::extension::Extensions;
-use super::foreign::filter_help;
-use super::lint::lint_accepted;
 use super::program::{Key, Program};
+use super::value::Definitions;
 use crate::diagnostic::Diagnostic;
-use crate::dialect::{Call, Closure, FormatterUse, Frame, Missing, Reads, RenderError, Unit, lists_bytes};
-use crate::suggestion::suggestion;
-use crate::value::Value;
+use crate::dialect::{Call, FormatterUse, Missing, Reads};
 
 /// A compiled text of the dialect `jinja`, immutable except for hints that do not influence the output.
 #[derive(Debug)]
@@ -36,58 +31,6 @@ pub(super) struct JinjaUnit {
     pub(super) reads: OnceLock<Reads>,
 }
 
-impl Unit for JinjaUnit {
-    fn text(&self) -> &str {
-        self.source()
-    }
-
-    fn calls(&self) -> &[Call] {
-        &self.calls
-    }
-
-    fn formatters(&self) -> &[FormatterUse] {
-        &self.formatters
-    }
-
-    fn reaches_any(&self) -> bool {
-        self.computes_names
-    }
-
-    fn warnings(&self) -> &[Diagnostic] {
-        self.warnings
-            .get_or_init(|| lint_accepted(self.source(), self.warnings_max).into())
-    }
-
-    fn unknown_formatter(&self, name: &str, registered: &[&str]) -> Option<Diagnostic> {
-        let near = suggestion(name, self.extensions.filters()).or_else(|| suggestion(name, registered.iter().copied()));
-        let help = match (filter_help(name), near) {
-            (Some(help), _) => help.into(),
-            (None, Some(near)) => format!("did you mean `{near}`?"),
-            (None, None) => {
-                "there are the filters of minijinja, and the filters and formatters that the program registers".into()
-            }
-        };
-        Some(Diagnostic::error("unknown-filter", format!("there is no filter `{name}`")).help(help))
-    }
-
-    fn reads(&self) -> &Reads {
-        self.reads.get_or_init(|| super::reads::reads(self))
-    }
-
-    fn bytes(&self) -> usize {
-        let lists = lists_bytes(&self.calls, &self.formatters);
-        size_of::<Self>() + self.text.len() + self.program.bytes() + lists
-    }
-
-    fn render(&self, closure: &Closure<'_>, context: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), RenderError> {
-        execute(self, closure, context, frame)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
 impl JinjaUnit {
     /// Returns the text that was compiled.
     pub(super) fn source(&self) -> &str {
@@ -110,9 +53,26 @@ impl JinjaUnit {
     }
 }
 
+impl Definitions for JinjaUnit {
+    fn name(&self, index: u32) -> &str {
+        let definition = self.program.macros.get(index as usize);
+        definition.map_or("", |definition| self.key(definition.name))
+    }
+
+    fn parameter(&self, index: u32, at: usize) -> Option<&str> {
+        let parameter = self.program.macros.get(index as usize)?.parameters.get(at)?;
+        Some(self.key(parameter.name))
+    }
+
+    fn uses_caller(&self, index: u32) -> bool {
+        let definition = self.program.macros.get(index as usize);
+        definition.is_some_and(|definition| definition.caller)
+    }
+}
+
 impl Program {
     /// Returns the memory of the lists in bytes.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.operations)
             + size_of_val(&*self.code)
             + size_of_val(&*self.places)

@@ -3,27 +3,35 @@
 //! Values are small and copied; what is larger lies in the arena of the render, or in the context, which is borrowed without conversion.
 //! Only a namespace can change, so only through one a value can contain itself: every walk over values is bounded in depth and takes steps.
 
+mod arguments;
+mod callable;
 mod compare;
 mod data;
 mod iterate;
+mod loops;
+mod machine;
 mod number;
+mod registered;
+mod space;
 pub(super) mod json;
 pub(super) mod print;
 
 use std::cell::Cell;
 
 use super::failure::{Failure, Outcome};
-use super::functions::Function;
-use super::machine::Machine;
-use super::program::LoopField;
-use super::scope::{LoopState, Macro, Module};
-use super::space::Space;
 use crate::value::{Object, Value};
 
+pub(super) use arguments::{Arguments, keyword_help, too_few, too_many, unknown_keyword};
+pub(super) use callable::{Cycler, Definitions, Function, Joiner, Macro, Module};
 pub(super) use compare::{compare, equal, sort};
 use compare::{compare_at, equal_at};
 pub(super) use iterate::{Range, Source};
+pub(super) use loops::{LoopField, LoopState};
+pub(super) use machine::{Machine, undefined};
 pub(super) use number::{Wide, real, whole};
+pub(crate) use registered::Role;
+pub(super) use registered::{Own, Registered};
+pub(super) use space::{Space, Text};
 
 /// A value. Lists, maps and texts are immutable.
 #[derive(Clone, Copy)]
@@ -64,6 +72,8 @@ pub(super) enum Val<'r> {
     /// One group of `groupby`.
     Group(&'r Group<'r>),
     Function(Function<'r>),
+    /// A function of the program.
+    Own(&'r dyn Own),
 }
 
 const _: () = assert!(size_of::<Val<'_>>() == 24);
@@ -159,7 +169,7 @@ impl<'r> Val<'r> {
             Self::Map(_) | Self::Object(_) | Self::Namespace(_) | Self::Loop(_) | Self::Macro(_) | Self::Module(_) => {
                 Kind::Map
             }
-            Self::Function(_) => Kind::Plain,
+            Self::Function(_) | Self::Own(_) => Kind::Plain,
         }
     }
 
@@ -303,7 +313,7 @@ impl<'r> Val<'r> {
         machine.bytes(path.len())?;
         for step in path.split('.') {
             if value.is_undefined() {
-                return Err(super::machine::undefined(path));
+                return Err(undefined(path));
             }
             value = match step.parse::<i64>() {
                 Ok(index) if index >= 0 && !step.starts_with('+') => value.item(Self::Int(index), machine)?,
@@ -386,6 +396,7 @@ impl<'r> Val<'r> {
             Self::Module(module) => of(module, 0),
             Self::Group(group) => of(group, 0),
             Self::Function(function) => of(function.name(), 0),
+            Self::Own(function) => of(function, 0),
             _ => return None,
         })
     }

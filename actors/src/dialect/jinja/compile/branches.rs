@@ -1,9 +1,8 @@
 //! Conditions and loops, and the shortcuts to the values of paths.
 
 use super::super::ast::{self, Body, Expr, ExprKind};
-use super::super::program::{
-    Action, Between, Code, Instruction, Lookup, Loop, LoopField, NO_KEY, NO_REGISTER, Operation, Target,
-};
+use super::super::program::{Action, Between, Code, Instruction, Lookup, Loop, NO_KEY, NO_REGISTER, Operation, Target};
+use super::super::value::LoopField;
 use super::names::Scope;
 use super::{Compiler, Inside, OpenLoop, small};
 use crate::dialect::body::BLOCK_BYTES;

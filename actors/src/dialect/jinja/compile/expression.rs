@@ -5,10 +5,11 @@ use super::super::ast::{
 };
 use super::super::extension::Signature;
 use super::super::fault::Fault;
-use super::super::filters::{Filter, keyword_help, too_few, too_many};
+use super::super::filters::Filter;
 use super::super::foreign::{filter_help, fmt_help, foreign_arguments, test_help};
 use super::super::predicates::Predicate;
 use super::super::program::{ArgumentKind, Code, Constant, Instruction, Shape};
+use super::super::value::{keyword_help, too_few, too_many};
 use super::{Compiler, small};
 use crate::dialect::FormatterUse;
 use crate::suggestion::suggestion;

@@ -3,13 +3,12 @@
 use super::{Execution, Machine, Run, UnitRef, machine};
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::filters::{Arguments, too_many};
 use crate::dialect::jinja::foreign::{function_help, method_help};
 use crate::dialect::jinja::functions::Function;
-use crate::dialect::jinja::program::ArgumentKind;
-use crate::dialect::jinja::scope::{LoopState, Macro};
+use crate::dialect::jinja::program::{ArgumentKind, MacroDefinition};
+use crate::dialect::jinja::unit::JinjaUnit;
 use crate::dialect::jinja::value::print::show;
-use crate::dialect::jinja::value::{Found, Map, Val, equal};
+use crate::dialect::jinja::value::{Arguments, Found, LoopState, Macro, Map, Own, Role, Val, equal, too_many};
 use crate::dialect::{Frame, Missing};
 use crate::suggestion::suggestion;
 
@@ -81,6 +80,7 @@ impl<'r> Execution<'r> {
             }
             Val::Loop(state) => self.call_loop(state, *start, named, frame)?,
             Val::Function(function) => return self.call_function(here, function, *start, named, frame).map(Some),
+            Val::Own(function) => return self.call_own(here, function, *start, named, frame).map(Some),
             other => return Err(self.not_callable(other)),
         }
         self.stack.truncate(*start);
@@ -127,6 +127,25 @@ impl<'r> Execution<'r> {
         Ok(value)
     }
 
+    /// Calls a function of the program.
+    #[inline(never)]
+    fn call_own(
+        &mut self,
+        here: UnitRef<'r>,
+        function: &'r dyn Own,
+        start: usize,
+        named: &[(&'r str, Val<'r>)],
+        frame: &mut Frame<'_>,
+    ) -> Outcome<Val<'r>> {
+        let arguments = Arguments {
+            values: self.stack.get(start..).unwrap_or_default(),
+            named,
+        };
+        let value = function.call(None, &arguments, &mut machine!(self, here, frame))?;
+        self.stack.truncate(start);
+        Ok(value)
+    }
+
     #[cold]
     fn not_callable(&self, value: Val<'r>) -> Box<Failure> {
         match value {
@@ -155,7 +174,10 @@ impl<'r> Execution<'r> {
     #[cold]
     fn unknown_function(&self, name: &str) -> Box<Failure> {
         let failure = Failure::coded("unknown-function", format!("there is no function or macro `{name}`"));
-        let known = self.variables.names().chain(self.space.extensions().globals());
+        let known = self
+            .variables
+            .names()
+            .chain(self.space.registered().names(Role::Function));
         let known = known.filter(|known| *known != name);
         match (function_help(name), suggestion(name, known)) {
             (Some(help), _) => failure.help(help),
@@ -172,12 +194,14 @@ impl<'r> Execution<'r> {
         named: &[(&'r str, Val<'r>)],
         frame: &mut Frame<'_>,
     ) -> Outcome<()> {
-        let unit = callable.unit;
+        let Some(unit) = UnitRef::of(callable.template) else {
+            return Ok(());
+        };
         let Some(definition) = unit.unit.program.macros.get(callable.index as usize) else {
             return Ok(());
         };
         let given = self.stack.len() - start;
-        check_arguments(callable, given, named)?;
+        check_arguments((unit, definition), given, named)?;
         self.deeper(frame)?;
         let run = self.run;
         self.run = Run {
@@ -191,7 +215,7 @@ impl<'r> Execution<'r> {
         };
         let mark = self.variables.enter(callable.closure);
         let around = self.variables.open_registers(definition.registers);
-        self.bind(callable, start..start + given, named, frame)?;
+        self.bind((unit, definition), start..start + given, named, frame)?;
         self.run(unit, definition.start, definition.end, frame)?;
         self.variables.close_registers(around);
         self.variables.leave(mark);
@@ -204,15 +228,11 @@ impl<'r> Execution<'r> {
     #[inline(never)]
     fn bind(
         &mut self,
-        callable: &'r Macro<'r>,
+        (unit, definition): (UnitRef<'r>, &'r MacroDefinition),
         given: std::ops::Range<usize>,
         named: &[(&'r str, Val<'r>)],
         frame: &mut Frame<'_>,
     ) -> Outcome<()> {
-        let unit = callable.unit;
-        let Some(definition) = unit.unit.program.macros.get(callable.index as usize) else {
-            return Ok(());
-        };
         for (at, parameter) in definition.parameters.iter().enumerate() {
             let parameter_name = unit.unit.key(parameter.name);
             let place = Some(given.start + at).filter(|place| given.contains(place));
@@ -262,7 +282,8 @@ impl<'r> Execution<'r> {
             }
         }
         let callable = self.space.put(Macro {
-            unit: here,
+            template: here.closure,
+            definitions: here.unit,
             index,
             closure,
         })?;
@@ -279,7 +300,7 @@ impl<'r> Execution<'r> {
         frame: &mut Frame<'_>,
     ) -> Outcome<Option<Val<'r>>> {
         if let Val::Undefined(expression) = receiver {
-            return Err(crate::dialect::jinja::machine::undefined(expression));
+            return Err(crate::dialect::jinja::value::undefined(expression));
         }
         if let Val::Loop(state) = receiver
             && matches!(name, "cycle" | "changed")
@@ -318,12 +339,13 @@ impl<'r> Execution<'r> {
 }
 
 /// Checks the arguments of a macro, as many of which as `given` have no name.
-fn check_arguments(callable: &Macro<'_>, given: usize, named: &[(&str, Val<'_>)]) -> Outcome<()> {
-    let (name, unit) = (callable.name(), callable.unit.unit);
-    let definition = unit.program.macros.get(callable.index as usize);
-    let (parameters, calls) = definition.map_or((&[][..], false), |definition| {
-        (&*definition.parameters, definition.caller)
-    });
+fn check_arguments(
+    (unit, definition): (UnitRef<'_>, &MacroDefinition),
+    given: usize,
+    named: &[(&str, Val<'_>)],
+) -> Outcome<()> {
+    let (unit, parameters) = (unit.unit, &definition.parameters);
+    let name = unit.key(definition.name);
     if given > parameters.len() {
         return Err(Failure::coded("arguments", too_many(name, parameters.len())));
     }
@@ -335,30 +357,23 @@ fn check_arguments(callable: &Macro<'_>, given: usize, named: &[(&str, Val<'_>)]
                 return Err(Failure::coded("arguments", message));
             }
             Some(_) => {}
-            None if *keyword == "caller" && calls => {}
-            None => return Err(unknown_keyword(callable, keyword)),
+            None if *keyword == "caller" && definition.caller => {}
+            None => return Err(unknown_keyword((unit, definition), keyword)),
         }
     }
     Ok(())
 }
 
 #[cold]
-fn unknown_keyword(callable: &Macro<'_>, keyword: &str) -> Box<Failure> {
-    let unit = callable.unit.unit;
-    let definition = unit.program.macros.get(callable.index as usize);
+fn unknown_keyword((unit, definition): (&JinjaUnit, &MacroDefinition), keyword: &str) -> Box<Failure> {
+    let name = unit.key(definition.name);
     if keyword == "caller" {
-        let failure = Failure::coded("arguments", format!("`{}` does not use `caller()`", callable.name()));
+        let failure = Failure::coded("arguments", format!("`{name}` does not use `caller()`"));
         return failure.help("call it without a block: `{{ … }}` in place of `{% call %}`");
     }
-    let failure = Failure::coded(
-        "arguments",
-        format!("`{}` has no argument `{keyword}`", callable.name()),
-    );
-    let parameters = definition
-        .into_iter()
-        .flat_map(|definition| definition.parameters.iter());
-    let near = suggestion(keyword, parameters.map(|parameter| unit.key(parameter.name)));
-    match near {
+    let failure = Failure::coded("arguments", format!("`{name}` has no argument `{keyword}`"));
+    let names = definition.parameters.iter().map(|parameter| unit.key(parameter.name));
+    match suggestion(keyword, names) {
         Some(near) => failure.help(format!("did you mean `{near}`?")),
         None => failure,
     }

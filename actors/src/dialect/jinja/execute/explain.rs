@@ -5,6 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::Failure;
 use crate::dialect::jinja::foreign::function_help;
+use crate::dialect::jinja::value::{Role, Val};
 use crate::dialect::shorten::shorten;
 use crate::dialect::{RenderError, RenderFault};
 use crate::suggestion::suggestion;
@@ -99,12 +100,12 @@ impl<'r> Execution<'r> {
                 Value::Object(object) => object.refs().map(|(key, _)| key).collect(),
                 _ => Vec::new(),
             };
-            let functions = self.space.extensions().globals();
+            let functions = self.space.registered().names(Role::Function);
             let known = self.variables.names().chain(data).chain(functions);
             let near = suggestion(first, known)?;
             return Some(format!("{near}{}", &path[first.len()..]));
         };
-        let crate::dialect::jinja::value::Val::Object(mut object) = value else {
+        let Val::Object(mut object) = value else {
             return None;
         };
         let mut done = first.len();

@@ -6,11 +6,10 @@ use std::time::Instant;
 use super::{Execution, Machine, UnitRef, machine};
 use crate::dialect::jinja::ast::{ByteRange, Comparison};
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::filters::Arguments;
 use crate::dialect::jinja::operators::{binary, contains, negate, slice};
 use crate::dialect::jinja::program::{Code, Constant, Instruction};
 use crate::dialect::jinja::unit::JinjaUnit;
-use crate::dialect::jinja::value::{Found, Map, Val, Wide, compare, equal};
+use crate::dialect::jinja::value::{Arguments, Found, Map, Val, Wide, compare, equal};
 use crate::dialect::{Escape, Frame, Missing, RenderFault};
 
 /// The length of a text above which a formatter may have taken long, so that the clock is checked afterwards.
@@ -377,8 +376,8 @@ impl<'r> Execution<'r> {
         let strict = (frame.missing, here.unit.missing) == (Missing::Error, Missing::Error);
         match (found, value) {
             (Some(found), _) => Ok(found),
-            (None, Val::Undefined(expression)) if strict => Err(crate::dialect::jinja::machine::undefined(expression)),
-            (None, Val::Silent) if strict => Err(crate::dialect::jinja::machine::undefined("")),
+            (None, Val::Undefined(expression)) if strict => Err(crate::dialect::jinja::value::undefined(expression)),
+            (None, Val::Silent) if strict => Err(crate::dialect::jinja::value::undefined("")),
             (None, _) => Ok(Val::Undefined(here.unit.place_text(at))),
         }
     }

@@ -7,8 +7,7 @@ use crate::dialect::Frame;
 use crate::dialect::Missing;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::program::{Action, Between, Loop, NO_REGISTER, Operation};
-use crate::dialect::jinja::scope::LoopState;
-use crate::dialect::jinja::value::{Found, Source, Val};
+use crate::dialect::jinja::value::{Found, LoopState, Source, Val};
 use crate::value::Value;
 
 impl<'r> Execution<'r> {
@@ -205,7 +204,7 @@ impl<'r> Execution<'r> {
             index: Cell::new(first_index),
             offsets: Cell::new((0, 0)),
             depth,
-            recursive: each.recursive.then_some((here, index)),
+            recursive: each.recursive.then_some((here.closure, index)),
             changed: Cell::new(None),
         })?;
         self.loops.push(state);
@@ -319,7 +318,9 @@ impl<'r> Execution<'r> {
     ) -> Outcome<()> {
         let visible = self.loops.get(self.run.loops..).unwrap_or_default();
         let runs = visible.iter().any(|each| std::ptr::eq(*each, state));
-        let Some((unit, index)) = state.recursive.filter(|_| runs) else {
+        let recursive = state.recursive.filter(|_| runs);
+        let recursive = recursive.and_then(|(template, index)| Some((UnitRef::of(template)?, index)));
+        let Some((unit, index)) = recursive else {
             let failure = Failure::invalid("only a loop that is `recursive` can be called, from inside of it");
             return Err(failure.help("write `{% for item in items recursive %}`"));
         };

@@ -2,15 +2,14 @@
 //!
 //! Most paths begin with a register and have at most one attribute, so there is a shortcut for these; anything else goes the general way.
 
-use super::{Execution, Machine, UnitRef, VARIABLES_PER_STEP, machine};
+use super::{Execution, Machine, UnitRef, machine};
 use crate::dialect::escape::escape;
 use crate::dialect::jinja::failure::Outcome;
-use crate::dialect::jinja::machine::undefined;
-use crate::dialect::jinja::program::{Action, Key, Lookup, LoopField, NO_KEY, Path};
+use crate::dialect::jinja::program::{Action, Key, Lookup, NO_KEY, Path};
+use crate::dialect::jinja::scope::VARIABLES_PER_STEP;
 use crate::dialect::jinja::unit::JinjaUnit;
-use crate::dialect::jinja::value::Kind;
 use crate::dialect::jinja::value::print::{Escaped, display, prints_short};
-use crate::dialect::jinja::value::{Found, Val};
+use crate::dialect::jinja::value::{Found, Kind, LoopField, Val, undefined};
 use crate::dialect::print::{print_float, print_unsigned};
 use crate::dialect::{Escape, Frame, Missing};
 use crate::value::{Object, Value};
@@ -213,7 +212,7 @@ impl<'r> Execution<'r> {
         {
             return Ok(Some(Found::Data(value)));
         }
-        Ok(super::super::extension::global(text(), self.space)?.map(Found::Val))
+        Ok(self.space.registered().global(text(), self.space)?.map(Found::Val))
     }
 
     /// Charges a search of the variables below a position, if there are many.

@@ -4,9 +4,7 @@ use super::{Execution, Leaf, Machine, Run, UnitRef, machine};
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::program::{Block, TemplateUse};
-use crate::dialect::jinja::scope::Module;
-use crate::dialect::jinja::unit::JinjaUnit;
-use crate::dialect::jinja::value::Val;
+use crate::dialect::jinja::value::{Module, Val};
 use crate::dialect::shorten::shorten;
 use crate::dialect::{Closure, Escape, Found, Frame, Missing, RenderFault};
 
@@ -84,7 +82,7 @@ impl<'r> Execution<'r> {
             return Err(unknown("there is no template to extend"));
         };
         let name = &closure.top().name;
-        let Some(unit) = jinja(closure) else {
+        let Some(parent) = UnitRef::of(closure) else {
             let message = format!("`{name}` is not written in Jinja, so it has no blocks");
             return Err(Failure::invalid(message).help("include it instead"));
         };
@@ -96,7 +94,6 @@ impl<'r> Execution<'r> {
         if chain.len() > frame.budget.call_depth as usize {
             return Err(crate::budget::Exceeded::Depth(frame.budget.call_depth).into());
         }
-        let parent = UnitRef { unit, closure };
         self.chain.push(parent);
         self.run.parent = Some(self.space.put((parent, frame.body.len()))?);
         Ok(())
@@ -114,11 +111,11 @@ impl<'r> Execution<'r> {
         let number = template;
         let template = Self::template_use(here, template)?;
         if let Some(closure) = template.call.and_then(|call| here.closure.callee(call as usize)) {
-            if let Some(unit) = jinja(closure).filter(|unit| unit.program.is_leaf) {
+            if let Some(unit) = UnitRef::of(closure).filter(|callee| callee.unit.program.is_leaf) {
                 let leaf = Leaf {
                     by: here.closure.top(),
                     template: number,
-                    unit: UnitRef { unit, closure },
+                    unit,
                     escape: Escape::of(&closure.top().name),
                 };
                 self.last_leaf = Some(leaf);
@@ -141,7 +138,7 @@ impl<'r> Execution<'r> {
         frame: &mut Frame<'_>,
     ) -> Outcome<()> {
         self.deeper(frame)?;
-        let Some(unit) = jinja(closure) else {
+        let Some(included) = UnitRef::of(closure) else {
             // Other languages know nothing of variables: they get the data of the page.
             // They may call templates in Jinja again, whose values live beside those of this render.
             let left = self.space.left_beside(self.alive());
@@ -151,7 +148,6 @@ impl<'r> Execution<'r> {
             frame.depth -= 1;
             return outcome.map_err(|error| self.called(Box::new(Failure::Rendered(error)), here, place));
         };
-        let included = UnitRef { unit, closure };
         let (run, escape) = (self.run, frame.escape);
         let shared = self.variables.replace_shared(None);
         frame.escape = Escape::of(&closure.top().name);
@@ -355,11 +351,6 @@ fn required_block(name: &str) -> Box<Failure> {
     failure.help(format!(
         "add `{{% block {name} %}}…{{% endblock %}}` to the template that extends this one"
     ))
-}
-
-/// Returns the unit of a closure, if it is of this dialect.
-fn jinja(closure: Closure<'_>) -> Option<&JinjaUnit> {
-    closure.top().unit.as_any().downcast_ref()
 }
 
 /// The number of names that an unknown one is compared with.

@@ -2,11 +2,8 @@
 
 use super::super::ast::{Expr, ExprKind, Literal, Statement, StatementKind};
 use super::super::parser::parse;
-use super::Role;
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::filters::{Arguments, too_many, unknown_keyword};
-use crate::dialect::jinja::machine::Machine;
-use crate::dialect::jinja::value::{Map, Val};
+use crate::dialect::jinja::value::{Arguments, Machine, Map, Role, Val, too_many, unknown_keyword};
 use crate::limits::Limits;
 use crate::value::Value;
 

@@ -12,7 +12,6 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, Zoned};
 
 use super::{Arguments, Failure, Machine, Outcome, Val};
-use crate::dialect::jinja::extension::setting;
 use crate::dialect::jinja::value::{Kind, real};
 use crate::suggestion::suggestion;
 
@@ -136,7 +135,7 @@ fn chosen<'r>(
 ) -> Outcome<Option<&'r str>> {
     match arguments.text(index, name)? {
         Some(text) => Ok(Some(text)),
-        None => Ok(setting(default, machine.space)?.and_then(Val::as_str)),
+        None => Ok(machine.space.setting(default)?.and_then(Val::as_str)),
     }
 }
 

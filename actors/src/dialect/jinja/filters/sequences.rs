@@ -6,7 +6,7 @@ use super::{Arguments, Failure, Filter, Machine, Outcome, Val};
 use crate::dialect::Escape;
 use crate::dialect::jinja::operators::escaped;
 use crate::dialect::jinja::predicates::Predicate;
-use crate::dialect::jinja::value::{Group, Kind, Map, Source, compare, sort};
+use crate::dialect::jinja::value::{Group, Kind, Map, Role, Source, compare, sort};
 use crate::suggestion::suggestion;
 
 pub(super) fn length<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
@@ -49,7 +49,7 @@ pub(super) fn attr<'r>(
         _ => None,
     };
     if let Some(expression) = expression {
-        return Err(crate::dialect::jinja::machine::undefined(expression));
+        return Err(crate::dialect::jinja::value::undefined(expression));
     }
     let found = value.item(arguments.at(0), machine)?;
     Ok(found.unwrap_or(Val::Undefined("the attribute")))
@@ -484,13 +484,13 @@ fn filter_named(value: Val<'_>, machine: &Machine<'_, '_>) -> Outcome<Filter> {
     let Some(name) = value.as_str() else {
         return Err(Failure::invalid("`map` takes the name of a filter, or `attribute=`"));
     };
-    let extensions = machine.space.extensions();
-    extensions.filter(name).ok_or_else(|| {
+    let registered = machine.space.registered();
+    Filter::find(name, registered).ok_or_else(|| {
         let failure = Failure::coded(
             "unknown-filter",
             format!("there is no filter `{}`", name.escape_debug()),
         );
-        match suggestion(name, extensions.filters()) {
+        match suggestion(name, registered.names(Role::Filter)) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None => failure,
         }
@@ -502,10 +502,10 @@ fn predicate_named(value: Val<'_>, machine: &Machine<'_, '_>) -> Outcome<Predica
     let Some(name) = value.as_str() else {
         return Err(Failure::invalid("the name of a test has to be a string"));
     };
-    let extensions = machine.space.extensions();
-    extensions.test(name).ok_or_else(|| {
+    let registered = machine.space.registered();
+    Predicate::find(name, registered).ok_or_else(|| {
         let failure = Failure::coded("unknown-test", format!("there is no test `{}`", name.escape_debug()));
-        match suggestion(name, extensions.tests()) {
+        match suggestion(name, registered.names(Role::Test)) {
             Some(near) => failure.help(format!("did you mean `{near}`?")),
             None => failure,
         }

@@ -2,7 +2,6 @@
 
 use super::{Arguments, Failure, Machine, Outcome, Val};
 use crate::dialect::Escape;
-use crate::dialect::jinja::extension::setting;
 use crate::dialect::jinja::operators::escaped;
 use crate::dialect::jinja::value::Kind;
 use crate::dialect::jinja::value::json::json;
@@ -285,7 +284,7 @@ pub(super) fn urlencode<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut
     Ok(Val::Str(encoded.finish()))
 }
 
-fn percent_encode(text: &str, into: &mut crate::dialect::jinja::space::Text<'_, '_>) -> Outcome<()> {
+fn percent_encode(text: &str, into: &mut crate::dialect::jinja::value::Text<'_, '_>) -> Outcome<()> {
     let kept = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_');
     for byte in text.bytes() {
         if kept(byte) {
@@ -355,7 +354,7 @@ pub(super) fn truncate<'r>(
     let leeway = match arguments.count(3, "leeway")? {
         Some(leeway) => leeway,
         None => {
-            let set = setting("TRUNCATE_LEEWAY", machine.space)?.and_then(Val::as_index);
+            let set = machine.space.setting("TRUNCATE_LEEWAY")?.and_then(Val::as_index);
             set.and_then(|leeway| usize::try_from(leeway).ok()).unwrap_or(LEEWAY)
         }
     };

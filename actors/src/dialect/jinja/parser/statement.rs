@@ -7,43 +7,10 @@ use crate::dialect::jinja::ast::{
 };
 use crate::dialect::jinja::fault::Fault;
 use crate::dialect::jinja::foreign;
-use crate::dialect::jinja::lexer::{Symbol, Token};
+use crate::dialect::jinja::lexer::{STATEMENTS, Symbol, Token};
 
 use super::open::{Header, Open};
 use super::{Body, Parser};
-
-/// The words that begin a statement; those of [`CLOSED`] open a block, and `set` does without a value.
-pub(in crate::dialect::jinja) const STATEMENTS: [&str; 29] = [
-    "if",
-    "elif",
-    "else",
-    "for",
-    "break",
-    "continue",
-    "set",
-    "with",
-    "filter",
-    "autoescape",
-    "block",
-    "extends",
-    "include",
-    "import",
-    "from",
-    "macro",
-    "call",
-    "do",
-    "raw",
-    "endif",
-    "endfor",
-    "endblock",
-    "endmacro",
-    "endraw",
-    "endset",
-    "endwith",
-    "endfilter",
-    "endautoescape",
-    "endcall",
-];
 
 /// The words of blocks.
 const CLOSED: [&str; 9] = [

@@ -5,9 +5,8 @@
 
 use std::cmp::Ordering;
 
-use super::{Kind, Source, Val, Wide, real, whole};
+use super::{Kind, Machine, Source, Val, Wide, real, whole};
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::machine::Machine;
 
 /// Returns true if two values are equal.
 pub(in crate::dialect::jinja) fn equal<'r>(

@@ -1,9 +1,8 @@
 //! Values of a template as values of a context, for formatters.
 
 use super::compare::descend;
-use super::{Kind, Val, real};
+use super::{Kind, Machine, Val, real};
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::machine::Machine;
 use crate::value::{LINEAR_FIELDS_MAX, Object, Value};
 
 impl<'r> Val<'r> {
@@ -34,7 +33,7 @@ fn convert<'r>(value: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Out
         Val::Str(text) | Val::Safe(text) => Value::Text(text),
         Val::Array(items) => Value::Array(items),
         Val::Object(object) => Value::Object(object),
-        Val::Function(_) | Val::Macro(_) | Val::Loop(_) => {
+        Val::Function(_) | Val::Own(_) | Val::Macro(_) | Val::Loop(_) => {
             return Err(Failure::invalid(format!(
                 "a function of the program does not take {}",
                 value.words()

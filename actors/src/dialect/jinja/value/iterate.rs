@@ -1,9 +1,8 @@
 //! Going over the items of a value.
 
-use super::{Found, Kind, Val};
+use super::{Found, Kind, Machine, Val};
 use crate::dialect::RenderFault;
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::machine::Machine;
 use crate::value::Value;
 
 /// Integers at equal distances, as `range` makes them.

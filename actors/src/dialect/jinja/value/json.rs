@@ -1,10 +1,8 @@
 //! Values as JSON that is safe inside of HTML and in attributes with quotes.
 
 use super::compare::descend;
-use super::{Kind, Source, Val};
+use super::{Kind, Machine, Source, Text, Val};
 use crate::dialect::jinja::failure::{Failure, Outcome};
-use crate::dialect::jinja::machine::Machine;
-use crate::dialect::jinja::space::Text;
 
 /// Returns a value as JSON, on one line or with an indentation.
 pub(in crate::dialect::jinja) fn json<'r>(

@@ -1,8 +1,7 @@
 //! Numbers: integers of any size up to 128 bits, and floats.
 
-use super::Val;
+use super::{Space, Val};
 use crate::dialect::jinja::failure::Outcome;
-use crate::dialect::jinja::space::Space;
 
 /// An integer as sign and magnitude. Results are between -2¹²⁷ and 2¹²⁸ - 1; steps of a calculation may be beyond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

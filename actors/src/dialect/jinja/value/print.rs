@@ -3,12 +3,10 @@
 use std::fmt::Write;
 
 use super::compare::descend;
-use super::{Source, Val};
+use super::{Machine, Source, Text, Val};
 use crate::dialect::body::Body;
 use crate::dialect::escape::escape;
 use crate::dialect::jinja::failure::Outcome;
-use crate::dialect::jinja::machine::Machine;
-use crate::dialect::jinja::space::Text;
 
 /// A place that text is written to.
 pub(in crate::dialect::jinja) trait Sink {
@@ -128,6 +126,7 @@ impl Walk<'_> {
             Val::Module(module) => self.sink.push(module.output),
             Val::Loop(state) => self.sink.push(&state.shown()),
             Val::Function(function) => self.sink.push(&format!("<function {}>", function.name())),
+            Val::Own(function) => self.sink.push(&format!("<function {}>", function.name())),
             Val::Tuple(items) => {
                 // A tuple and all in it stand on one line.
                 let pretty = std::mem::replace(&mut self.pretty, false);
