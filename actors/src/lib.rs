@@ -39,6 +39,7 @@ pub mod counters;
 pub mod loader;
 pub mod protocol;
 pub mod events;
+pub mod judge;
 mod accepted;
 pub mod store;
 pub mod audit;
