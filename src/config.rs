@@ -260,6 +260,8 @@ pub struct Audit {
     pub files: usize,
     /// True if records have the commit of the site's work tree.
     pub git: bool,
+    /// The file of the private key with which records are signed; empty signs none.
+    pub key: String,
 }
 
 /// The restart policy of each actor.
@@ -361,8 +363,13 @@ impl Config {
             file_bytes,
             files,
             git,
+            key,
         } = &self.audit;
         let options = AuditOptions::new(dir).file_bytes(*file_bytes).files(*files);
+        let options = match key.as_str() {
+            "" => options,
+            key => options.key(key),
+        };
         match (dir.as_str(), git) {
             ("", _) => builder,
             (_, false) => builder.audit(options),
@@ -388,6 +395,7 @@ impl Default for Audit {
             file_bytes,
             files,
             git: false,
+            key: String::new(),
         }
     }
 }

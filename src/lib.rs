@@ -25,6 +25,7 @@
 //!
 //! Features, none of which is on by default:
 //!
+//! - `audit-signature`: signatures of the audit log.
 //! - `contract`: contracts between templates and the types of the program.
 //! - `jinja`: templates in the language of Jinja2 and minijinja.
 //! - `web`: serves a site with actix-web.

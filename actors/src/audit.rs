@@ -12,11 +12,18 @@
 //!
 //! **Files.** `audit-<first sequence>.jsonl`; a file that has reached its size is followed by another one, and the oldest go. A half-written
 //! last line, left by a crash, is cut off before the next one is written. Several processes may share a directory.
+//!
+//! **Signatures** are optional, in files beside the log (`signature`). With them, nobody without the key can change the log, add to it or
+//! cut off its end.
 
+pub(crate) mod keys;
 mod line;
 pub(crate) mod progress;
 pub(crate) mod record;
+mod signature;
 mod source_commit;
+#[cfg(all(test, feature = "audit-signature"))]
+mod signed_tests;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -27,11 +34,18 @@ use std::sync::Arc;
 use crate::store::files::Files;
 use crate::store::{StoreError, io_error, lock};
 
+use keys::Sign;
 use line::{LastLine, NO_HASH};
 use record::AuditRecord;
+use signature::{SIGNATURE_LINE_BYTES_MAX, SignatureLine, signature_file, signature_files};
 use source_commit::SourceCommits;
 
+pub use keys::KeyError;
+#[cfg(feature = "audit-signature")]
+pub use keys::{PublicKey, create_key};
 pub use line::AuditLine;
+#[cfg(feature = "audit-signature")]
+pub use verify::verify_signed;
 pub use verify::{AuditFault, Verified, read, verify};
 
 /// The longest line that is read.
@@ -49,6 +63,8 @@ pub struct AuditOptions {
     pub files: usize,
     /// A directory in a work tree of git whose commit each record has. Git runs there, so its configuration must be trusted.
     pub work_tree: Option<PathBuf>,
+    /// The file of the private key with which records are signed.
+    pub key: Option<PathBuf>,
 }
 
 impl AuditOptions {
@@ -60,6 +76,7 @@ impl AuditOptions {
             file_bytes: 16 * 1024 * 1024,
             files: 16,
             work_tree: None,
+            key: None,
         }
     }
 
@@ -84,6 +101,14 @@ impl AuditOptions {
         self.work_tree = Some(directory.into());
         self
     }
+
+    /// Signs the records with a private ed25519 key in a PEM file, as `hotplate audit key` and `openssl genpkey -algorithm ed25519` make one.
+    /// The feature `audit-signature` is needed, otherwise the start fails.
+    #[must_use]
+    pub fn key(mut self, file: impl Into<PathBuf>) -> Self {
+        self.key = Some(file.into());
+        self
+    }
 }
 
 /// The log in a directory.
@@ -96,6 +121,9 @@ pub(crate) struct AuditLog {
     /// The end of the log, as long as nobody else writes to it.
     end: Option<LogEnd>,
     commits: Option<SourceCommits>,
+    signer: Option<Box<dyn Sign>>,
+    /// The hash of the last line that this process has written or tried to write.
+    own: String,
 }
 
 /// The end of the log.
@@ -104,6 +132,8 @@ struct LogEnd {
     path: PathBuf,
     length: u64,
     last: LastLine,
+    /// The sequence number of the last line with a signature; that of the last line if nothing is signed.
+    signed: u64,
 }
 
 impl AuditLog {
@@ -115,7 +145,15 @@ impl AuditLog {
             files,
             process,
             end: None,
+            signer: None,
+            own: String::new(),
         }
+    }
+
+    /// Signs all records from now on.
+    pub(crate) fn signed_by(mut self, signer: Box<dyn Sign>) -> Self {
+        self.signer = Some(signer);
+        self
     }
 
     /// Appends records, which are durable when this returns. Before them, `lost` others were dropped.
@@ -137,6 +175,8 @@ impl AuditLog {
             Some(end) if self.length(&end.path) == Some(end.length) => end,
             _ => self.find_end()?,
         };
+        // Lines that a crash, or a process without a key, has left.
+        let end = self.sign(end)?;
         let mut end = self.rotate(end)?;
         let mut lines = Vec::new();
         if lost > 0 {
@@ -148,20 +188,90 @@ impl AuditLog {
         for record in new {
             end.last = line::record(record, &self.process, commit.as_ref(), &end.last, &mut lines);
         }
-        let written = self.files.append(&end.path, &lines).and_then(|file| file.sync());
+        // Before writing, so that lines of an attempt that fails behind the write are known as well.
+        self.own.clone_from(&end.last.hash);
+        self.append_to(&end.path, end.length, &lines)?;
+        end.length += lines.len() as u64;
+        self.end = Some(self.sign(end)?);
+        Ok(())
+    }
+
+    /// Appends to a file of this length, and makes that durable.
+    fn append_to(&self, path: &Path, length: u64, content: &[u8]) -> Result<(), StoreError> {
+        let written = self.files.append(path, content).and_then(|file| file.sync());
         if let Err(source) = written {
             // Otherwise the next attempt cuts off what is not whole.
-            let _ = self.files.truncate(&end.path, end.length);
-            return Err(io_error("write", &end.path)(source));
+            let _ = self.files.truncate(path, length);
+            return Err(io_error("write", path)(source));
         }
-        if end.length == 0 {
-            self.files
-                .sync_directory(&directory)
-                .map_err(io_error("sync", &directory))?;
+        if length > 0 {
+            return Ok(());
         }
-        end.length += lines.len() as u64;
-        self.end = Some(end);
-        Ok(())
+        let directory = &self.options.directory;
+        self.files
+            .sync_directory(directory)
+            .map_err(io_error("sync", directory))
+    }
+
+    /// Signs the last line, and with it all lines before, unless that is done.
+    fn sign(&self, mut end: LogEnd) -> Result<LogEnd, StoreError> {
+        let Some(signer) = self.signer.as_ref().filter(|_| end.signed < end.last.sequence) else {
+            return Ok(end);
+        };
+        let late = end.last.hash != self.own;
+        if late {
+            let (first, last) = (end.signed + 1, end.last.sequence);
+            tracing::warn!(
+                first,
+                last,
+                "records of the audit log without a signature are signed as late ones"
+            );
+        }
+        let message = signature::message(end.last.sequence, &end.last.hash, late);
+        let line = SignatureLine {
+            sequence: end.last.sequence,
+            key: signer.id().to_owned(),
+            late,
+            signature: signer.sign(&message),
+        };
+        let path = signature_file(&end.path);
+        let length = self.length(&path).unwrap_or_default();
+        self.append_to(&path, length, &line.to_bytes())?;
+        end.signed = end.last.sequence;
+        Ok(end)
+    }
+
+    /// Returns the sequence number of the last line with a signature, and cuts off a signature that a crash has left half written.
+    fn last_signed(&self, last: u64) -> Result<u64, StoreError> {
+        if self.signer.is_none() {
+            return Ok(last);
+        }
+        let directory = &self.options.directory;
+        let names = self.files.list(directory).map_err(io_error("list", directory))?;
+        for path in signature_files(directory, names).into_iter().rev() {
+            let whole = self.whole_end(&path, SIGNATURE_LINE_BYTES_MAX)?.0;
+            if let Some(line) = last_line(&whole) {
+                let line = SignatureLine::parse(line).ok_or_else(|| StoreError::Unusable {
+                    path: path.clone(),
+                    reason: "its last signature is damaged: move the file away, and keep it".into(),
+                })?;
+                return Ok(line.sequence);
+            }
+        }
+        Ok(0)
+    }
+
+    /// Returns the end of a file up to its last line break, and the length of the file, after cutting off what follows: a half-written line.
+    fn whole_end(&self, path: &Path, most: u64) -> Result<(Vec<u8>, u64), StoreError> {
+        let (mut content, length) = self.files.read_end(path, most).map_err(io_error("read", path))?;
+        let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let left_over = (content.len() - whole) as u64;
+        content.truncate(whole);
+        let kept = length.saturating_sub(left_over);
+        if left_over > 0 {
+            self.files.truncate(path, kept).map_err(io_error("truncate", path))?;
+        }
+        Ok((content, kept))
     }
 
     fn length(&self, path: &Path) -> Option<u64> {
@@ -175,29 +285,15 @@ impl AuditLog {
         let mut paths = verify::log_files(directory, names);
         let mut end = None;
         while let Some(path) = paths.pop() {
-            let (content, length) = self
-                .files
-                .read_end(&path, LINE_BYTES_MAX)
-                .map_err(io_error("read", &path))?;
-            let whole = content.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-            let left_over = (content.len() - whole) as u64;
-            if left_over > 0 {
-                let kept = length.saturating_sub(left_over);
-                self.files.truncate(&path, kept).map_err(io_error("truncate", &path))?;
-            }
-            let length = length.saturating_sub(left_over);
+            let (content, length) = self.whole_end(&path, LINE_BYTES_MAX)?;
             // Of several files that a crash has left empty, the one with the lowest number goes on.
             let (at, at_length) = end
                 .take()
                 .map_or((path.clone(), length), |(at, at_length)| (at, at_length));
-            if whole == 0 {
+            let Some(line) = last_line(&content) else {
                 end = Some((at, at_length));
                 continue;
-            }
-            let line = content[..whole - 1]
-                .rsplit(|byte| *byte == b'\n')
-                .next()
-                .unwrap_or_default();
+            };
             let last = LastLine::parse(line).ok_or_else(|| StoreError::Unusable {
                 path: path.clone(),
                 reason: "its last line is damaged: move the file away, and keep it".into(),
@@ -205,6 +301,7 @@ impl AuditLog {
             return Ok(LogEnd {
                 path: at,
                 length: at_length,
+                signed: self.last_signed(last.sequence)?,
                 last,
             });
         }
@@ -219,6 +316,7 @@ impl AuditLog {
             path,
             length,
             last: first,
+            signed: 0,
         })
     }
 
@@ -229,15 +327,28 @@ impl AuditLog {
         }
         let directory = &self.options.directory;
         let names = self.files.list(directory).map_err(io_error("list", directory))?;
-        let paths = verify::log_files(directory, names);
+        let paths = verify::log_files(directory, names.clone());
         let others = self.options.files.max(1) - 1;
         for path in &paths[..paths.len().saturating_sub(others)] {
             self.files.remove(path).map_err(io_error("remove", path))?;
         }
+        // Also those that a crash between the two has left.
+        let next = verify::log_file(directory, end.last.sequence + 1);
+        let oldest = paths.get(paths.len().saturating_sub(others)).unwrap_or(&next);
+        let oldest = signature_file(oldest);
+        for path in signature_files(directory, names).iter().filter(|path| **path < oldest) {
+            self.files.remove(path).map_err(io_error("remove", path))?;
+        }
         Ok(LogEnd {
-            path: verify::log_file(directory, end.last.sequence + 1),
+            path: next,
             length: 0,
-            last: end.last,
+            ..end
         })
     }
+}
+
+/// Returns the last line of whole lines, without its line break.
+fn last_line(lines: &[u8]) -> Option<&[u8]> {
+    let lines = lines.strip_suffix(b"\n")?;
+    lines.rsplit(|byte| *byte == b'\n').next()
 }

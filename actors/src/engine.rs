@@ -26,7 +26,7 @@ use actix::Addr;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::audit::AuditOptions;
+use crate::audit::{AuditOptions, KeyError};
 use crate::contract::Contract;
 use crate::counters::Recorder;
 use crate::dialect::Formatters;
@@ -168,6 +168,9 @@ pub enum StartError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(StoreError),
+    /// The key of the audit log cannot be used.
+    #[error("the audit log cannot be signed: {0}")]
+    AuditKey(#[source] KeyError),
     /// The store or the audit log is in a directory of templates, or the other way round.
     #[error(
         "the directory of the {what}, {}, and that of templates, {}, are one inside the other, so each version that is written could be a \

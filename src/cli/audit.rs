@@ -1,11 +1,11 @@
-//! `hotplate audit`: checks and shows an audit log, which a server writes with `--audit DIR`.
+//! `hotplate audit`: checks and shows an audit log, which a server writes with `--audit DIR`, and makes keys for signing it.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use hotplate::audit::{AuditFault, AuditLine, Verified, read, verify};
+use hotplate::audit::{AuditFault, AuditLine, PublicKey, Verified, create_key, read, verify, verify_signed};
 use serde_json::{Value, json};
 
 use super::terminal::Terminal;
@@ -20,9 +20,27 @@ pub(crate) struct Audit {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Check that no record was changed, removed or inserted; exit code 1 names the first bad one
-    Verify(Log),
+    Verify(Verify),
     /// Print the records, oldest first, up to the first bad one
     Show(Log),
+    /// Make a key pair for signing the log: a private key at FILE and a public one at FILE.pub
+    Key(Key),
+}
+
+#[derive(Debug, Args)]
+struct Verify {
+    #[command(flatten)]
+    log: Log,
+    /// A public key: check also that every record was signed with it. Repeat the flag if the key was changed
+    #[arg(long = "key", value_name = "PUBLIC")]
+    keys: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Key {
+    /// The file of the private key, which must not exist
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -38,13 +56,26 @@ struct Log {
 impl Audit {
     pub(crate) fn run(&self) -> Result<ExitCode, Failure> {
         match &self.action {
-            Action::Verify(log) => {
-                let found = verify(&log.path).map_err(failure)?;
+            Action::Verify(Verify { log, keys }) => {
+                let keys: Result<Vec<PublicKey>, _> = keys.iter().map(|key| PublicKey::read(key)).collect();
+                let keys = keys.map_err(|error| Failure::Wrong(error.to_string()))?;
+                let found = match &keys[..] {
+                    [] => verify(&log.path),
+                    keys => verify_signed(&log.path, keys),
+                };
+                let found = found.map_err(failure)?;
                 let mut terminal = Terminal::stdout();
                 match log.format {
                     Format::Json => terminal.line(json!(found))?,
-                    Format::Human => terminal.line(sentence(&found, &log.path))?,
+                    Format::Human => terminal.line(sentence(&found, &log.path, !keys.is_empty()))?,
                 }
+            }
+            Action::Key(Key { file }) => {
+                let public = create_key(file).map_err(|error| Failure::Wrong(error.to_string()))?;
+                let (id, file) = (public.id(), file.display());
+                Terminal::stdout().line(format!(
+                    "key {id}: {file} signs (`--audit-key {file}`), {file}.pub verifies (`hotplate audit verify --key {file}.pub`)"
+                ))?;
             }
             Action::Show(log) => show(log)?,
         }
@@ -69,19 +100,29 @@ fn show(log: &Log) -> Result<(), Failure> {
 
 fn failure(fault: AuditFault) -> Failure {
     match fault {
-        AuditFault::Bad { .. } => Failure::Invalid(fault.to_string()),
+        AuditFault::Bad { .. } | AuditFault::Unsigned { .. } | AuditFault::BadSignatures { .. } => {
+            Failure::Invalid(fault.to_string())
+        }
         _ => Failure::Wrong(fault.to_string()),
     }
 }
 
-fn sentence(found: &Verified, path: &Path) -> String {
+fn sentence(found: &Verified, path: &Path, is_signed: bool) -> String {
     let Verified {
         lines,
         first,
         last,
         hash,
+        signed_late,
         ..
     } = found;
+    let signed = match (is_signed, signed_late) {
+        (false, _) => String::new(),
+        (true, 0) => ", all signed".to_owned(),
+        (true, late) => format!(
+            ", all signed, {late} of them by a later process: a crash or a log without a key has left them, or somebody has added them"
+        ),
+    };
     let unfinished = match found.unfinished {
         true => "; a half-written record at the end, as a crash leaves it, will be replaced by the next one",
         false => "",
@@ -91,7 +132,7 @@ fn sentence(found: &Verified, path: &Path) -> String {
         0 => format!("{path} has no record{unfinished}"),
         _ => {
             let records = names::count(usize::try_from(*lines).unwrap_or(usize::MAX), "record");
-            format!("{path} is whole: {records}, {first} to {last}{unfinished}\nlast hash: {hash}")
+            format!("{path} is whole: {records}, {first} to {last}{signed}{unfinished}\nlast hash: {hash}")
         }
     }
 }

@@ -72,6 +72,9 @@ pub(crate) struct StoreFlags {
     /// A directory for the audit log: who changed what is served, when and why
     #[arg(long, value_name = "DIR")]
     audit: Option<String>,
+    /// A private key with which the records of the audit log are signed; `hotplate audit key FILE` makes one
+    #[arg(long, value_name = "FILE")]
+    audit_key: Option<String>,
 }
 
 impl StoreFlags {
@@ -79,6 +82,7 @@ impl StoreFlags {
         vec![
             ("--store ", "store.dir", &self.store),
             ("--audit ", "audit.dir", &self.audit),
+            ("--audit-key ", "audit.key", &self.audit_key),
         ]
     }
 }

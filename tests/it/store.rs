@@ -201,3 +201,52 @@ fn a_required_template_that_is_broken_refuses_the_start() {
     let message = "the required template `nowhere.html` does not exist";
     assert!(found.stdout.contains(message), "{}", found.stdout);
 }
+
+#[test]
+fn an_audit_log_is_signed_and_verified_with_the_public_key() {
+    let files = site();
+    let (key, audit) = (files.path().join("audit.pem"), files.path().join("audit"));
+    let created = run(&["audit", "key", text(&key)]);
+    assert_eq!(created.code, 0, "{}", created.stderr);
+    assert_eq!(run(&["audit", "key", text(&key)]).code, 2, "an existing key stays");
+    let public = files.path().join("audit.pem.pub");
+    let arguments = ["serve", text(&files.path().join("site")), "--bind", "127.0.0.1:0"].map(str::to_owned);
+    let serve = |key: &std::path::Path| {
+        let flags = ["--audit", text(&audit), "--audit-key", text(key)].map(str::to_owned);
+        let arguments: Vec<String> = arguments.iter().cloned().chain(flags).collect();
+        arguments
+    };
+    let arguments_of = serve(&key);
+    let arguments_of: Vec<&str> = arguments_of.iter().map(String::as_str).collect();
+    let server = Server::run(Running::start_logged(&[], &arguments_of));
+    files.write("site/data/_all.json", r#"{"title": "second"}"#);
+    server.running.wait_for("version 2");
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+
+    let verify = |key: &std::path::Path| run(&["audit", "verify", text(&audit), "--key", text(key)]);
+    let verified = verify(&public);
+    assert_eq!((verified.code, verified.stderr.as_str()), (0, ""));
+    assert!(
+        verified.stdout.contains("2 records, 1 to 2, all signed"),
+        "{}",
+        verified.stdout
+    );
+    assert_eq!(run(&["audit", "verify", text(&audit)]).code, 0);
+    for (wrong, said) in [(&key, ".pub"), (&files.path().join("none"), "does not exist")] {
+        let refused = verify(wrong);
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    }
+    let refused = serve(&public);
+    let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
+    let refused = run(&refused);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("public key"),
+        "{}",
+        refused.stderr
+    );
+    std::fs::remove_file(audit.join(format!("audit-{:020}.sig", 1))).expect("removed");
+    let unsigned = verify(&public);
+    assert_eq!(unsigned.code, 1);
+    assert!(unsigned.stderr.contains("sequence 1 is bad"), "{}", unsigned.stderr);
+}

@@ -14,7 +14,7 @@ use crate::store::simulated::{Dice, SimulatedFiles};
 use crate::template::Digest;
 use crate::version::Version;
 
-fn record(number: u64) -> Arc<AuditRecord> {
+pub(super) fn record(number: u64) -> Arc<AuditRecord> {
     Arc::new(AuditRecord {
         number,
         // A clock that jumps back changes nothing.
@@ -30,19 +30,23 @@ fn record(number: u64) -> Arc<AuditRecord> {
     })
 }
 
-fn log(files: Arc<dyn Files>, directory: &Path, file_bytes: u64) -> AuditLog {
+pub(super) fn log(files: Arc<dyn Files>, directory: &Path, file_bytes: u64) -> AuditLog {
     let options = AuditOptions::new(directory).file_bytes(file_bytes).files(3);
     AuditLog::new(options, files, "1-1".into())
 }
 
-/// Copies a log out of a simulated file system, and verifies it.
-fn verified(files: &SimulatedFiles) -> Result<Verified, AuditFault> {
+/// Copies a log out of a simulated file system.
+pub(super) fn copied(files: &SimulatedFiles) -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     for path in files.all() {
         let content = files.read(&path, u64::MAX).expect("reads");
         std::fs::write(directory.path().join(path.file_name().expect("a name")), content).expect("written");
     }
-    verify(directory.path())
+    directory
+}
+
+fn verified(files: &SimulatedFiles) -> Result<Verified, AuditFault> {
+    verify(copied(files).path())
 }
 
 #[test]
@@ -132,9 +136,12 @@ fn files_begin_and_end_by_size_and_the_chain_goes_on() {
     assert!(found.first > 1 && found.last == 40 && found.lines < 40, "{found:?}");
 }
 
-/// Appends six records, each until it succeeds or the process has ended. Returns the number that was acknowledged.
 fn write_all(files: &SimulatedFiles, attempts: usize) -> u64 {
-    let mut log = log(Arc::new(files.clone()), Path::new("/audit"), 900);
+    write_six(log(Arc::new(files.clone()), Path::new("/audit"), 900), attempts)
+}
+
+/// Appends six records, each until it succeeds or the process has ended. Returns the number that was acknowledged.
+pub(super) fn write_six(mut log: AuditLog, attempts: usize) -> u64 {
     let mut written = 0;
     for number in 1..=6 {
         for _ in 0..attempts {

@@ -5,7 +5,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::LINE_BYTES_MAX;
+#[cfg(feature = "audit-signature")]
+use super::keys::PublicKey;
 use super::line::{AuditLine, NO_HASH};
+#[cfg(feature = "audit-signature")]
+use super::signature::message;
+use super::signature::{SignatureLine, Signatures, signature_file, signature_files};
 use crate::store::files::check_regular;
 
 /// A log whose chain is whole.
@@ -22,6 +27,11 @@ pub struct Verified {
     pub hash: String,
     /// True if the last line is half written, as a crash leaves it. The next record takes its place.
     pub unfinished: bool,
+    /// The number of signatures that were checked; 0 without keys.
+    pub signatures: u64,
+    /// The number of lines that were signed by a later process than the one that wrote them, or that claims to be. A crash leaves such lines,
+    /// and so does signing a log that had none before. Whoever could write to the directory may have added them.
+    pub signed_late: u64,
 }
 
 /// The first fault of a log.
@@ -54,6 +64,30 @@ pub enum AuditFault {
         /// The reason.
         reason: String,
     },
+    /// The last lines have no signature.
+    #[error(
+        "{}: the record with the sequence {sequence} is bad: it and all after it, up to {last}, have no signature: {reason}", path.display()
+    )]
+    Unsigned {
+        /// The file of signatures that should have one, or the log.
+        path: PathBuf,
+        /// The sequence of the first line without a signature.
+        sequence: u64,
+        /// The sequence of the last line.
+        last: u64,
+        /// The possible causes.
+        reason: &'static str,
+    },
+    /// A line of a file of signatures is damaged or in the wrong place.
+    #[error("{}, line {line}: {reason}", path.display())]
+    BadSignatures {
+        /// The file.
+        path: PathBuf,
+        /// The number of the line in the file, from 1.
+        line: u64,
+        /// The reason.
+        reason: String,
+    },
 }
 
 /// Checks the chain of a log: a directory, or one file of it.
@@ -64,12 +98,51 @@ pub fn verify(path: &Path) -> Result<Verified, AuditFault> {
     read(path, |_| {})
 }
 
+/// Works like [`verify`], and also checks the signatures: every line was signed with one of the keys, which have signed one after the other
+/// if the key was changed.
+///
+/// # Errors
+/// [`AuditFault`] names the first bad line, also if it has no signature.
+#[cfg(feature = "audit-signature")]
+pub fn verify_signed(path: &Path, keys: &[PublicKey]) -> Result<Verified, AuditFault> {
+    let check = |signature: &SignatureLine, line: &AuditLine| {
+        let Some(key) = keys.iter().find(|key| key.id() == signature.key) else {
+            let ids: Vec<&str> = keys.iter().map(PublicKey::id).collect();
+            return Err(format!(
+                "it was signed with the key {}, which is not one of those to check with: {}",
+                signature.key,
+                ids.join(", ")
+            ));
+        };
+        let message = message(line.sequence, &line.hash, signature.late);
+        match key.has_signed(&message, signature) {
+            true => Ok(()),
+            false => Err(format!(
+                "its signature with the key {} is wrong, so one of the two was changed",
+                key.id()
+            )),
+        }
+    };
+    read_with(path, |_| {}, Some(&check))
+}
+
 /// Works like [`verify`], and calls a function with each line whose place in the chain is right.
 ///
 /// # Errors
 /// The errors of [`verify`]. The lines before the fault have been passed on.
-pub fn read(path: &Path, mut each: impl FnMut(&AuditLine)) -> Result<Verified, AuditFault> {
-    let files = match path.is_dir() {
+pub fn read(path: &Path, each: impl FnMut(&AuditLine)) -> Result<Verified, AuditFault> {
+    read_with(path, each, None)
+}
+
+/// Checks a signature of a line, and returns the fault.
+type CheckSignature<'c> = &'c dyn Fn(&SignatureLine, &AuditLine) -> Result<(), String>;
+
+fn read_with(
+    path: &Path,
+    mut each: impl FnMut(&AuditLine),
+    check: Option<CheckSignature<'_>>,
+) -> Result<Verified, AuditFault> {
+    let (files, signatures) = match path.is_dir() {
         true => {
             let unreadable = |source| AuditFault::Unreadable {
                 path: path.to_owned(),
@@ -79,24 +152,119 @@ pub fn read(path: &Path, mut each: impl FnMut(&AuditLine)) -> Result<Verified, A
             let names = entries
                 .flatten()
                 .map(|entry| entry.file_name().to_string_lossy().into_owned());
-            log_files(path, names)
+            let names: Vec<String> = names.collect();
+            (log_files(path, names.clone()), signature_files(path, names))
         }
-        false => vec![path.to_owned()],
+        false => {
+            let signatures = Some(signature_file(path)).filter(|path| path.exists());
+            (vec![path.to_owned()], signatures.into_iter().collect())
+        }
     };
-    if files.is_empty() {
+    let Some(last_file) = files.last() else {
         return Err(AuditFault::Nothing { path: path.to_owned() });
-    }
+    };
     let mut verified = Verified {
         lines: 0,
         first: 0,
         last: 0,
         hash: NO_HASH.into(),
         unfinished: false,
+        signatures: 0,
+        signed_late: 0,
     };
+    let mut signed = check.map(|check| SignedPart {
+        check,
+        has_files: !signatures.is_empty(),
+        signatures: Signatures::new(signatures),
+        last: 0,
+    });
     for (number, file) in files.iter().enumerate() {
-        read_file(file, number + 1 == files.len(), &mut verified, &mut each)?;
+        read_file(
+            file,
+            number + 1 == files.len(),
+            &mut verified,
+            &mut each,
+            signed.as_mut(),
+        )?;
+    }
+    if let Some(signed) = signed {
+        signed.end(last_file, &verified)?;
     }
     Ok(verified)
+}
+
+/// The part of a log whose signatures were checked.
+struct SignedPart<'c> {
+    check: CheckSignature<'c>,
+    signatures: Signatures,
+    has_files: bool,
+    /// The last line that has a signature.
+    last: u64,
+}
+
+impl SignedPart<'_> {
+    /// Checks the signature of a line, if it has one. Others are covered by that of a later line.
+    fn line(&mut self, line: &AuditLine, verified: &mut Verified) -> Result<Option<String>, AuditFault> {
+        while let Some(next) = self.signatures.peek()? {
+            if next.sequence > line.sequence {
+                break;
+            }
+            let Some(signature) = self.signatures.take() else { break };
+            if signature.sequence < line.sequence {
+                // Those before the first line are of files that are gone.
+                if signature.sequence < verified.first {
+                    continue;
+                }
+                return Ok(Some(format!(
+                    "the next signature is for the sequence {}: signatures were moved or inserted",
+                    signature.sequence
+                )));
+            }
+            if let Err(reason) = (self.check)(&signature, line) {
+                return Ok(Some(reason));
+            }
+            verified.signatures += 1;
+            if signature.late {
+                verified.signed_late += line.sequence - self.last.max(verified.first - 1);
+            }
+            self.last = line.sequence;
+        }
+        Ok(None)
+    }
+
+    /// Checks that no line at the end lacks a signature, and no signature its line.
+    fn end(mut self, path: &Path, verified: &Verified) -> Result<(), AuditFault> {
+        if let Some(more) = self.signatures.peek()? {
+            let reason = format!(
+                "it is missing: there is a signature for the sequence {}, so the end of the log was cut off",
+                more.sequence
+            );
+            return Err(AuditFault::Bad {
+                path: path.to_owned(),
+                line: 0,
+                sequence: verified.last + 1,
+                reason,
+            });
+        }
+        if verified.lines == 0 || self.last == verified.last {
+            return Ok(());
+        }
+        Err(AuditFault::Unsigned {
+            path: signature_file(path),
+            sequence: (self.last + 1).max(verified.first),
+            last: verified.last,
+            reason: match (self.has_files, self.signatures.is_unfinished) {
+                (false, _) => "there is no file of signatures; it was written without a key, or the file is gone",
+                (true, true) => {
+                    "the last signature is half written; a crash has left it, and the next record signs them, or the file was cut off"
+                }
+                (true, false) => {
+                    "a crash has left them, and the next record signs them, or somebody without the key has added them, or the end of \
+                     the signatures was cut off"
+                }
+            },
+        })
+    }
 }
 
 fn read_file(
@@ -104,6 +272,7 @@ fn read_file(
     is_last: bool,
     verified: &mut Verified,
     each: &mut impl FnMut(&AuditLine),
+    mut signed: Option<&mut SignedPart<'_>>,
 ) -> Result<(), AuditFault> {
     let unreadable = |source| AuditFault::Unreadable {
         path: path.to_owned(),
@@ -166,6 +335,11 @@ fn read_file(
         verified.lines += 1;
         verified.last = line.sequence;
         verified.hash.clone_from(&line.hash);
+        if let Some(signed) = signed.as_deref_mut() {
+            if let Some(reason) = signed.line(&line, verified)? {
+                return Err(bad(reason));
+            }
+        }
         each(&line);
     }
     Ok(())
@@ -178,14 +352,35 @@ pub(super) fn log_file(directory: &Path, sequence: u64) -> PathBuf {
 
 /// Returns the sequence number with which a file of a log begins; `None` if the name is not that of one.
 fn first_of(name: &str) -> Option<u64> {
-    let number = name.strip_prefix("audit-")?.strip_suffix(".jsonl")?;
+    number_of(name, LOG)
+}
+
+/// Returns the number in `audit-<number>.<extension>`.
+pub(super) fn number_of(name: &str, extension: &str) -> Option<u64> {
+    let number = name
+        .strip_prefix("audit-")?
+        .strip_suffix(extension)?
+        .strip_suffix('.')?;
     let is_number = number.len() == 20 && number.bytes().all(|digit| digit.is_ascii_digit());
     number.parse().ok().filter(|_| is_number)
 }
 
 /// Returns the files of a log among the names in its directory, oldest first.
 pub(super) fn log_files(directory: &Path, names: impl IntoIterator<Item = String>) -> Vec<PathBuf> {
-    let mut names: Vec<String> = names.into_iter().filter(|name| first_of(name).is_some()).collect();
+    numbered_files(directory, names, LOG)
+}
+
+/// Returns the files `audit-<number>.<extension>` among the names in a directory, lowest number first.
+pub(super) fn numbered_files(
+    directory: &Path,
+    names: impl IntoIterator<Item = String>,
+    extension: &str,
+) -> Vec<PathBuf> {
+    let is_one = |name: &String| number_of(name, extension).is_some();
+    let mut names: Vec<String> = names.into_iter().filter(is_one).collect();
     names.sort_unstable();
     names.into_iter().map(|name| directory.join(name)).collect()
 }
+
+/// The end of the name of a file of the log.
+const LOG: &str = "jsonl";

@@ -8,7 +8,7 @@ use super::languages::{Languages, RestoredLanguage};
 use super::{ActorEntry, Registry, StartError};
 use crate::accepted::AcceptedState;
 use crate::audit::progress::AuditProgress;
-use crate::audit::{AuditLog, AuditOptions};
+use crate::audit::{AuditLog, AuditOptions, keys};
 use crate::cause::Cause;
 use crate::compiler::{CompilerConfig, Dialects, compile_all};
 use crate::diagnostic::Diagnostic;
@@ -60,16 +60,22 @@ impl Storing {
             let store = Store::new(directory.clone(), Arc::new(SystemFiles), options.keep, sources);
             (Arc::new(Mutex::new(store)), StoreState::new(directory))
         });
-        let audit = audit.map(|options| {
+        let audit = audit.map(|options| -> Result<_, StartError> {
             let options = AuditOptions {
                 directory: absolute(&options.directory),
                 ..options.clone()
             };
             let progress = AuditProgress::new(options.directory.display().to_string());
             let process = format!("{}-{}", std::process::id(), now_ms());
+            let signer = options.key.as_deref().map(keys::signer).transpose();
             let log = AuditLog::new(options, Arc::new(SystemFiles), process);
-            (Arc::new(Mutex::new(log)), progress)
+            let log = match signer.map_err(StartError::AuditKey)? {
+                Some(signer) => log.signed_by(signer),
+                None => log,
+            };
+            Ok((Arc::new(Mutex::new(log)), progress))
         });
+        let audit = audit.transpose()?;
         Ok(Some(Self {
             store,
             audit,

@@ -248,6 +248,9 @@ fn audit() -> Vec<Key> {
         key("git", Kind::Flag,
             "Add the commit of the work tree that the site is in, whether files differ from it, and its verified signer. Git runs in the \
              directory of the site and obeys its configuration, which can start programs: leave it off if authors are not trusted."),
+        key("key", Kind::File,
+            "File of the private ed25519 key with which records are signed, as `hotplate audit key FILE` makes it. A relative path starts at \
+             the directory of this file. Empty signs nothing."),
     ]
 }
 
