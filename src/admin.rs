@@ -6,6 +6,7 @@
 
 mod server;
 mod access;
+mod subjects;
 mod rate;
 mod body;
 mod operator;
@@ -37,6 +38,7 @@ use crate::metrics::Metrics;
 
 pub use limits::AdminLimits;
 pub use server::AdminHandle;
+pub use subjects::{Permission, SUBJECTS_MAX, Subject, SubjectError, new_token, token_hash};
 
 use access::Access;
 
@@ -68,6 +70,7 @@ pub struct Admin {
     metrics: Metrics,
     address: String,
     token: Option<String>,
+    subjects: Vec<Subject>,
     hosts: Vec<String>,
     limits: AdminLimits,
     log: Option<Arc<dyn LogLevel>>,
@@ -133,6 +136,7 @@ impl Admin {
             hotplate,
             address: DEFAULT_ADDRESS.to_owned(),
             token: None,
+            subjects: Vec::new(),
             hosts: Vec::new(),
             limits: AdminLimits::default(),
             log: None,
@@ -146,9 +150,17 @@ impl Admin {
         self
     }
 
-    /// Sets the token that programs send as `Authorization: Bearer …` and people enter in the dashboard.
+    /// Sets the token that programs send as `Authorization: Bearer …` and people enter in the dashboard. Its holder may do everything.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// Adds a person or program with a token of its own, who may do only what is listed. The first [`SUBJECTS_MAX`] count.
+    pub fn subject(mut self, subject: Subject) -> Self {
+        if self.subjects.len() < SUBJECTS_MAX {
+            self.subjects.push(subject);
+        }
         self
     }
 
@@ -190,7 +202,7 @@ impl Admin {
     pub fn start(self) -> Result<AdminHandle, AdminError> {
         let listener = listen(&self.address)?;
         let address = listener.local_addr().map_err(AdminError::Start)?;
-        if !address.ip().is_loopback() && self.token.is_none() {
+        if !address.ip().is_loopback() && self.token.is_none() && self.subjects.is_empty() {
             return Err(AdminError::TokenRequired { address });
         }
         let usable =
@@ -199,6 +211,7 @@ impl Admin {
             return Err(AdminError::UnusableToken);
         }
         let access = Access::new(self.token.as_deref(), address, &self.hosts, self.limits.sessions);
+        let access = access.subjects(self.subjects);
         let mut state = state::AdminState::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
         state.configuration = self.configuration;
         server::start(listener, address, state)

@@ -38,6 +38,7 @@ mod signals;
 mod systemd;
 mod terminal;
 mod threads;
+mod token;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -125,6 +126,8 @@ enum Command {
     Leaks(operate::Leaks),
     /// Check or show an audit log
     Audit(audit::Audit),
+    /// Make a token for a person or a program that uses the admin listener
+    Token(token::Token),
     /// Show the settings in force, and where each comes from
     Config(config::Config),
     /// Write a script that completes this command in a shell
@@ -184,6 +187,7 @@ impl Command {
             Self::Init(init) => return init.run(),
             Self::Completions(completions) => return completions.run(Arguments::command()),
             Self::Audit(audit) => return audit.run(),
+            Self::Token(token) => return token.run(),
             _ => {}
         }
         let setup = common.setup(self.directory(), &self.flags())?;
@@ -206,6 +210,7 @@ impl Command {
             Self::Resume(resume) => resume.run(&setup),
             Self::Leaks(leaks) => leaks.run(&setup),
             Self::Audit(audit) => audit.run(),
+            Self::Token(token) => token.run(),
             Self::Config(config) => config.run(&setup),
             Self::Completions(completions) => completions.run(Arguments::command()),
         }
@@ -266,7 +271,7 @@ impl Command {
             | Self::Render(render::Render { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => directory.flags(),
-            Self::Init(_) | Self::Audit(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
+            Self::Init(_) | Self::Audit(_) | Self::Token(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
 }

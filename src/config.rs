@@ -35,11 +35,13 @@ mod sample;
 use std::path::Path;
 
 use hotplate_actors::dialect::Missing;
+use hotplate_actors::judge::{JudgeSettings, Plan, Requirements, Step};
 use hotplate_actors::{
     ActorKind, AuditOptions, Builder, ContractPolicy, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::scope::ScopeOptions;
 use crate::{ConnectionLimits, LiveLimits};
 use folders::FolderDialects;
 
@@ -73,6 +75,12 @@ pub struct Config {
     pub store: Store,
     /// The audit log.
     pub audit: Audit,
+    /// The choice of the scope of a request.
+    pub scopes: ScopeOptions,
+    /// The thresholds by which a canary is judged.
+    pub judge: JudgeSettings,
+    /// The promotion of a canary.
+    pub promotion: Promotion,
     /// The limits of the engine.
     pub limits: Limits,
     /// The limits of live reload, which are in the section `limits` too.
@@ -126,6 +134,8 @@ pub struct Admin {
     pub token_file: String,
     /// Host names that clients may use for a listener on a loopback address.
     pub hosts: Vec<String>,
+    /// People and programs with tokens of their own, each as `name = …; token_hash = …; tenants = …; may = …`.
+    pub subject: Vec<String>,
     /// The limits of the listener.
     #[cfg(feature = "admin")]
     pub limits: crate::admin::AdminLimits,
@@ -264,6 +274,49 @@ pub struct Audit {
     pub key: String,
 }
 
+/// The promotion of a canary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Promotion {
+    /// The number of 10,000 buckets that get canary in each step.
+    pub steps: Vec<String>,
+    /// The time that each step lasts at least, in milliseconds.
+    pub bake_ms: u64,
+    /// True if steps begin by themselves.
+    pub automatic: bool,
+    /// The number of renders without which a canary gets no more visitors.
+    pub renders_min: u64,
+    /// The share of renders that have to be good, in parts per million.
+    pub good_ppm: u32,
+    /// The largest p99, in per cent of the p99 of stable.
+    pub p99_percent: u32,
+}
+
+impl Promotion {
+    /// Returns the plan by which a canary is promoted.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with the steps.
+    pub fn plan(&self) -> Result<Plan, String> {
+        let step = |text: &String| match text.trim().parse() {
+            Ok(buckets) => Ok(Step {
+                buckets,
+                bake_ms: self.bake_ms,
+            }),
+            Err(_) => Err(format!("`{}` is not a number of buckets", text.escape_debug())),
+        };
+        let steps = self.steps.iter().map(step).collect::<Result<_, _>>()?;
+        let mut plan = Plan::new(steps).map_err(|error| error.to_string())?;
+        plan.is_automatic = self.automatic;
+        plan.requirements = Requirements {
+            renders: self.renders_min,
+            good_ppm: self.good_ppm,
+            p99_percent: self.p99_percent,
+        };
+        Ok(plan)
+    }
+}
+
 /// The restart policy of each actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -396,6 +449,25 @@ impl Default for Audit {
             files,
             git: false,
             key: String::new(),
+        }
+    }
+}
+
+impl Default for Promotion {
+    fn default() -> Self {
+        let plan = Plan::default();
+        let Requirements {
+            renders,
+            good_ppm,
+            p99_percent,
+        } = plan.requirements;
+        Self {
+            steps: plan.steps().iter().map(|step| step.buckets.to_string()).collect(),
+            bake_ms: plan.steps().first().map_or(0, |step| step.bake_ms),
+            automatic: plan.is_automatic,
+            renders_min: renders,
+            good_ppm,
+            p99_percent,
         }
     }
 }

@@ -28,6 +28,7 @@
 //! - `audit-signature`: signatures of the audit log.
 //! - `contract`: contracts between templates and the types of the program.
 //! - `jinja`: templates in the language of Jinja2 and minijinja.
+//! - `scope`: chooses the tenant and the stage of a request.
 //! - `web`: serves a site with actix-web.
 //! - `guard`: a server that bounds the resources of slow clients.
 //! - `config`: reads `hotplate.toml`.
@@ -47,6 +48,8 @@ pub mod site;
 mod live_limits;
 #[cfg(any(feature = "guard", feature = "config"))]
 mod connection_limits;
+#[cfg(feature = "scope")]
+pub mod scope;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "web")]
@@ -90,8 +93,8 @@ pub use hotplate_actors::{
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
-    audit, budget, counters, diagnostic, dialect, loader, messages, samples, snapshot, supervision, template, text,
-    value,
+    audit, budget, counters, diagnostic, dialect, judge, loader, messages, samples, snapshot, supervision, template,
+    text, value,
 };
 
 // The examples in the guides compile and run.

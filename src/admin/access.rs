@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
@@ -12,6 +12,7 @@ use actix_web::{HttpRequest, rt};
 use tokio::sync::watch;
 
 use super::problem::Problem;
+use super::subjects::{self, Caller, Subject};
 use crate::hosts::{ForeignRequest, HostGuard};
 
 /// The name of the session cookie of the dashboard.
@@ -28,6 +29,7 @@ struct Sessions {
 #[derive(Debug)]
 struct Session {
     ends_ms: u64,
+    caller: Caller,
     /// Dropped with the session, which notifies the streams that were opened in it.
     ended: watch::Sender<()>,
 }
@@ -56,7 +58,7 @@ impl Admission {
 }
 
 impl Sessions {
-    fn begin(&mut self, id: blake3::Hash, ends_ms: u64, now_ms: u64) {
+    fn begin(&mut self, id: blake3::Hash, caller: Caller, ends_ms: u64, now_ms: u64) {
         self.known.retain(|_, session| now_ms < session.ends_ms);
         if self.known.len() >= self.most {
             let oldest = self.known.iter().min_by_key(|(_, session)| session.ends_ms);
@@ -64,13 +66,14 @@ impl Sessions {
             oldest.and_then(|oldest| self.known.remove(&oldest));
         }
         let ended = watch::Sender::new(());
-        self.known.insert(id, Session { ends_ms, ended });
+        self.known.insert(id, Session { ends_ms, caller, ended });
     }
 }
 
 /// Decides which requests are admitted.
 pub(super) struct Access {
     token: Option<blake3::Hash>,
+    subjects: Vec<Arc<Subject>>,
     hosts: HostGuard,
     sessions: Mutex<Sessions>,
 }
@@ -84,6 +87,7 @@ impl Access {
         };
         Self {
             token: token.map(|token| blake3::hash(token.as_bytes())),
+            subjects: Vec::new(),
             hosts,
             sessions: Mutex::new(Sessions {
                 known: HashMap::new(),
@@ -92,24 +96,36 @@ impl Access {
         }
     }
 
+    /// Sets the people and programs with tokens of their own.
+    pub(super) fn subjects(mut self, subjects: Vec<Subject>) -> Self {
+        self.subjects = subjects.into_iter().map(Arc::new).collect();
+        self
+    }
+
     /// Returns true if callers need a token.
     pub(super) fn needs_token(&self) -> bool {
-        self.token.is_some()
+        self.token.is_some() || !self.subjects.is_empty()
     }
 
-    /// Returns true if a text is the token.
-    pub(super) fn is_token(&self, text: &str) -> bool {
-        self.token.is_none_or(|token| token == blake3::hash(text.as_bytes()))
+    /// Returns the holder of a token. Where no token is needed, anybody is.
+    pub(super) fn holder(&self, text: &str) -> Option<Caller> {
+        if !self.needs_token() {
+            return Some(Caller::EVERYTHING);
+        }
+        let subject = subjects::holder(&self.subjects, text).map(Caller::of);
+        let is_token = self.token.is_some_and(|token| token == blake3::hash(text.as_bytes()));
+        is_token.then_some(Caller::EVERYTHING).or(subject)
     }
 
-    /// Admits programs, by the token.
-    pub(super) fn program(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.token.is_none() {
-            return Ok(());
+    /// Admits programs, by their token.
+    pub(super) fn program(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        if !self.needs_token() {
+            return Ok(Caller::EVERYTHING);
         }
         match bearer(headers) {
-            Some(sent) if self.is_token(sent) => Ok(()),
-            Some(_) => Err(Problem::unauthorized("the token is not the right one")),
+            Some(sent) => self
+                .holder(sent)
+                .ok_or_else(|| Problem::unauthorized("the token is not the right one")),
             None => Err(Problem::unauthorized(
                 "send `Authorization: Bearer` and the token of this listener",
             )),
@@ -121,21 +137,30 @@ impl Access {
         self.admission(headers, now_ms).is_some()
     }
 
-    /// Admits a request to the dashboard like [`is_known`](Self::is_known), for a limited time.
-    pub(super) fn admission(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
-        match self.token.is_none() || self.program(headers).is_ok() {
-            true => Some(Admission::LASTING),
-            false => self.session(headers, now_ms),
+    /// Returns the sender of a request that is admitted, by the token or by a session.
+    pub(super) fn caller(&self, headers: &HeaderMap, now_ms: u64) -> Option<Caller> {
+        match self.program(headers) {
+            Ok(caller) => Some(caller),
+            Err(_) => self.session(headers, now_ms).map(|(caller, _)| caller),
         }
     }
 
-    /// Begins a session that ends at a time. Returns the value of a `Set-Cookie` header.
+    /// Admits a request to the dashboard like [`is_known`](Self::is_known), for a limited time.
+    pub(super) fn admission(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
+        match self.program(headers) {
+            Ok(_) => Some(Admission::LASTING),
+            Err(_) => self.session(headers, now_ms).map(|(_, admission)| admission),
+        }
+    }
+
+    /// Begins a session of a caller that ends at a time. Returns the value of a `Set-Cookie` header.
     ///
     /// # Errors
     /// The system provides no random numbers.
-    pub(super) fn begin_session(&self, ends_ms: u64, now_ms: u64) -> Result<String, Problem> {
+    pub(super) fn begin_session(&self, caller: Caller, ends_ms: u64, now_ms: u64) -> Result<String, Problem> {
         let secret = random_name()?;
-        self.sessions().begin(blake3::hash(secret.as_bytes()), ends_ms, now_ms);
+        self.sessions()
+            .begin(blake3::hash(secret.as_bytes()), caller, ends_ms, now_ms);
         let seconds = ends_ms.saturating_sub(now_ms) / 1000;
         Ok(format!(
             "{SESSION}={secret}; Path=/_hotplate; Max-Age={seconds}; HttpOnly; SameSite=Strict"
@@ -159,16 +184,17 @@ impl Access {
         format!("{SESSION}=; Path=/_hotplate; Max-Age=0; HttpOnly; SameSite=Strict")
     }
 
-    fn session(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
+    fn session(&self, headers: &HeaderMap, now_ms: u64) -> Option<(Caller, Admission)> {
         let mut cookies = session_cookies(headers).peekable();
         cookies.peek()?;
         let sessions = self.sessions();
         cookies.find_map(|value| {
             let session = sessions.known.get(&blake3::hash(value.as_bytes()))?;
             let left_ms = session.ends_ms.checked_sub(now_ms).filter(|left_ms| *left_ms > 0)?;
-            Some(Admission {
+            let admission = Admission {
                 session: Some((session.ended.subscribe(), Duration::from_millis(left_ms))),
-            })
+            };
+            Some((session.caller.clone(), admission))
         })
     }
 
@@ -305,7 +331,9 @@ mod tests {
             assert!(far.program(&headers("authorization", wrong)).is_err(), "{wrong}");
         }
         let begin = |ends_ms| {
-            let cookie = far.begin_session(ends_ms, 1_000).expect("randomness");
+            let cookie = far
+                .begin_session(Caller::EVERYTHING, ends_ms, 1_000)
+                .expect("randomness");
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Max-Age="));
             headers("cookie", &format!("a=b; {}", cookie.split(';').next().expect("a pair")))
         };

@@ -105,7 +105,7 @@ async fn program(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let state = request.app_data::<Data<AdminState>>();
     let admitted = match state {
-        Some(state) => state.access.program(request.headers()),
+        Some(state) => state.access.program(request.headers()).map(drop),
         None => Err(Problem::internal("the listener is not complete")),
     };
     match admitted {

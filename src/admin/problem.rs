@@ -10,6 +10,8 @@ use hotplate_actors::{CompareError, PreviewError, RenderFailure, Unavailable};
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
+use super::subjects::Permission;
+
 /// The result of a handler.
 pub(super) type Answered = Result<HttpResponse, Problem>;
 
@@ -89,6 +91,14 @@ impl Problem {
             "The request comes from another site",
             detail,
         )
+    }
+
+    pub(super) fn forbidden(subject: Option<&str>, permission: Permission) -> Self {
+        let (subject, permission) = (subject.unwrap_or("this caller"), permission.as_str());
+        let detail = format!(
+            "`{subject}` may not do this: it needs `{permission}` for all tenants that it concerns, in `may` and `tenants` of its `[[admin.subject]]`"
+        );
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "The caller may not do this", detail)
     }
 
     pub(super) fn nothing_here(path: &str) -> Self {

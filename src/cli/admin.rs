@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hotplate::Hotplate;
-use hotplate::admin::{Admin, AdminHandle};
+use hotplate::admin::{Admin, AdminHandle, Subject};
 use hotplate::config::Settings;
 use hotplate::metrics::Metrics;
 use hotplate::text::decode;
@@ -37,6 +37,9 @@ pub(crate) fn start(
         Some(token) => admin.token(token),
         None => admin,
     };
+    let subjects = Subject::parse_all(&config.subject);
+    let subjects = subjects.map_err(|error| settings.refuse("admin.subject", error.problem, error.help))?;
+    let admin = subjects.into_iter().fold(admin, Admin::subject);
     let started = admin.start();
     started.map(Some).map_err(|error| {
         let hint = match error {

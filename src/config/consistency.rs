@@ -5,6 +5,7 @@ use hotplate_actors::dialect::{Dialect, tiny::Tiny};
 use hotplate_actors::supervision::PolicyError;
 
 use super::Config;
+use crate::scope::ScopeChooser;
 
 /// A contradiction between settings.
 pub(super) struct Contradiction {
@@ -101,6 +102,44 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             keys: keys(&["admin.token_file", "admin.token"]),
             message: "both `token` and `token_file` are set".to_owned(),
             help: "remove one of them".to_owned(),
+        });
+    }
+    if let Err(error) = ScopeChooser::new(&config.scopes) {
+        let key = format!("scopes.{}", error.field);
+        // The place of a secret would show it.
+        let is_secret = error.field == "pin_key";
+        found.push(Contradiction {
+            message: if is_secret {
+                format!("`{key}`: {}", error.problem)
+            } else {
+                error.problem
+            },
+            keys: if is_secret { Vec::new() } else { keys(&[&key]) },
+            help: error.help.to_owned(),
+        });
+    }
+    if let Err(error) = config.judge.check() {
+        found.push(Contradiction {
+            keys: [error.good, error.bad, error.threshold]
+                .map(|field| format!("judge.{field}"))
+                .into(),
+            message: "the judge could not tell a healthy canary from another one".to_owned(),
+            help: format!("set `{}` below `{}`", error.good, error.bad),
+        });
+    }
+    if let Err(problem) = config.promotion.plan() {
+        found.push(Contradiction {
+            keys: keys(&["promotion.steps"]),
+            message: problem,
+            help: "write growing numbers up to 10000, such as [\"500\", \"2500\", \"10000\"]".to_owned(),
+        });
+    }
+    #[cfg(feature = "admin")]
+    if let Err(error) = crate::admin::Subject::parse_all(&config.admin.subject) {
+        found.push(Contradiction {
+            keys: keys(&["admin.subject"]),
+            message: error.problem,
+            help: error.help,
         });
     }
     let policies = config.supervision.policies();

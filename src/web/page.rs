@@ -11,7 +11,7 @@ use hotplate_actors::{Freshness, RenderFailure, Rendered, Version};
 
 use super::etag::{self, ETag};
 use super::live::PageScript;
-use super::{Faults, response};
+use super::{Faults, response, scopes};
 
 /// The source of the `ETag` of a page.
 #[derive(Debug, Clone)]
@@ -186,7 +186,7 @@ fn text(
     };
     let etag = (status == StatusCode::OK).then(|| match validator {
         Validator::Closure(etag) => etag,
-        Validator::Body => ETag::of_body(&body),
+        Validator::Body => ETag::of_body(&body).in_scope(&scopes::scope_of(request)),
     });
     let mut answer = match &etag {
         Some(etag) if etag::is_known(request, etag) => return response::unchanged(etag, version, freshness),

@@ -4,6 +4,7 @@ mod bad_input;
 mod document;
 mod events;
 mod operations;
+mod subjects;
 
 use std::io::Write;
 use std::net::SocketAddr;

@@ -123,13 +123,13 @@ pub(super) async fn act(
 pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered {
     let form = form(payload, &state).await?;
     let (token, back) = (form.token.unwrap_or_default(), form.back);
-    if !state.access.is_token(&token) {
+    let Some(caller) = state.access.holder(&token) else {
         return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true, back.as_deref());
-    }
+    };
     let now_ms = now_ms();
     let cookie = state
         .access
-        .begin_session(now_ms.saturating_add(state.limits.session_ms), now_ms)?;
+        .begin_session(caller, now_ms.saturating_add(state.limits.session_ms), now_ms)?;
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, pages::return_to(back.as_deref())))
         .insert_header((SET_COOKIE, cookie))

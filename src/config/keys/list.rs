@@ -1,5 +1,6 @@
 //! The list of all keys: their kinds, bounds and descriptions.
 
+use hotplate_actors::judge::BUCKETS;
 use hotplate_actors::supervision::{RESTARTS_MAX, TIME_MAX_MS};
 
 use super::{Key, Kind, Unit};
@@ -32,6 +33,9 @@ pub(super) fn all() -> Vec<Key> {
     section("files", files());
     section("store", store());
     section("audit", audit());
+    section("scopes", scopes());
+    section("judge", judge());
+    section("promotion", promotion());
     section("limits", limits());
     section("limits", live_limits());
     for (actor, _) in Supervision::default().policies() {
@@ -133,6 +137,10 @@ fn admin() -> Vec<Key> {
             "File with the token, for secrets that are mounted. A relative path starts at the directory of this file."),
         key("hosts", Kind::List,
             "Host names that clients may use for a listener on loopback, such as the name of a proxy in front of it."),
+        key("subject", Kind::List,
+            "People and programs with tokens of their own, and what each may do. Write each as a section `[[admin.subject]]` with `name`, \
+             `token_hash` (of `hotplate token`), `tenants` ([\"*\"] is all, \"shared\" the shared pages) and `may` (render, read, publish, promote, \
+             admin); or here as \"name = ci; token_hash = …; tenants = *; may = read, publish\"."),
     ]
 }
 
@@ -251,6 +259,77 @@ fn audit() -> Vec<Key> {
         key("key", Kind::File,
             "File of the private ed25519 key with which records are signed, as `hotplate audit key FILE` makes it. A relative path starts at \
              the directory of this file. Empty signs nothing."),
+    ]
+}
+
+/// The choice of the scope of a request: [`ScopeOptions`](crate::scope::ScopeOptions).
+fn scopes() -> Vec<Key> {
+    vec![
+        key("tenant_from", Kind::Choice(&["none", "host", "path", "header"]), "Part of a request that names its tenant."),
+        key("tenant_domain", Kind::Text,
+            "Domain whose subdomains are tenants, for `host`: with \"example.com\" the host acme.example.com is the tenant acme. Other hosts get \
+             the shared pages."),
+        key("tenant_path", Kind::Text,
+            "Beginning of paths that name a tenant, for `path`: with \"/t/\" the path /t/acme/index.html is /index.html of acme."),
+        key("tenant_header", Kind::Text, "Header that names the tenant, for `header`. It counts from `trusted_proxies` only."),
+        key("trusted_proxies", Kind::List,
+            "Networks of the proxies whose headers count, for example [\"10.0.0.0/8\", \"fd00::/8\"]. They have to set or remove \
+             `X-Template-Stage` themselves. Empty trusts none."),
+        key("forwarded_by", Kind::Choice(&["x-forwarded-for", "forwarded"]),
+            "Header in which these proxies name their clients. The other one is not read, because proxies pass on what a client sent."),
+        key("stage_path", Kind::Text,
+            "Beginning of paths that name a stage: with \"/@\" the path /@canary/index.html is /index.html of canary. Empty is none."),
+        key("sticky_by", Kind::Choice(&["none", "cookie", "header", "address"]),
+            "Part of a request that identifies a visitor, who then gets the same stage each time. With `none`, nobody is chosen for canary."),
+        key("sticky_name", Kind::Text, "Name of that cookie or header. The server sets the cookie for new visitors while there is a canary."),
+        key("sticky_salt", Kind::Text, "Text that selects which visitors get canary first. Another text selects others."),
+        key("canary_buckets", count(0, BUCKETS.into()), "Buckets of 10,000 whose visitors get canary at the start: 500 is 5 %."),
+        key("experimental_networks", Kind::List,
+            "Networks whose visitors may see experimental pages, for example [\"192.0.2.0/24\"]. Empty is none."),
+        key("experimental_elsewhere", Kind::Choice(&["stable", "forbidden"]),
+            "Answer to requests for experimental pages from elsewhere: the stable page, or 403."),
+        Key { secret: true, ..key("pin_key", Kind::Text,
+            "Secret of at least 32 bytes that signs the cookie `hotplate_stage`, by which a visitor stays at a stage. Empty accepts no such \
+             cookie.") },
+        key("pin_seconds", count(1, 31_536_000), "Seconds for which such a cookie is valid."),
+    ]
+}
+
+/// The thresholds of the judge: [`JudgeSettings`](hotplate_actors::judge::JudgeSettings).
+fn judge() -> Vec<Key> {
+    let share = || count(1, 999_999);
+    vec![
+        key("failures_good_ppm", share(), "Share of failed renders of a canary that is healthy, in parts per million."),
+        key("failures_bad_ppm", share(), "Share of failed renders that is to be noticed quickly, in parts per million."),
+        key("failures_threshold", count(1, 1_000_000),
+            "Threshold of the cumulative sum for failures, in thousandths. Larger stops fewer healthy canaries, and each canary later."),
+        key("slow_percent", count(0, 100_000),
+            "Time beyond which a render of a canary is slow, in per cent of the p99 of stable. 0 does not judge the time."),
+        key("slow_floor_us", count(0, u32::MAX.into()), "Time in microseconds below which no render is slow."),
+        key("size_percent", count(0, 100_000),
+            "Size beyond which a page of a canary is too large, in per cent of the p99 of stable. It is too small where its size times this \
+             factor is below the smallest 1 % of stable. 0 does not judge sizes."),
+        key("size_floor_bytes", bytes(0, u32::MAX.into()), "Size below which no page is too large."),
+        key("unusual_good_ppm", share(), "Share of slow renders, and of those with an unusual size, that is healthy, in parts per million."),
+        key("unusual_bad_ppm", share(), "Share of these renders that is to be noticed quickly, in parts per million."),
+        key("unusual_threshold", count(1, 1_000_000), "Threshold of their cumulative sums, in thousandths."),
+        key("stable_renders_min", count(1, u32::MAX.into()), "Stable renders without which times and sizes are not judged."),
+        key("period_ms", milliseconds(1_000, DAY), "Period of the compared times and sizes: the last one and the one before count."),
+    ]
+}
+
+/// The promotion of a canary.
+fn promotion() -> Vec<Key> {
+    vec![
+        key("steps", Kind::List, "Buckets of 10,000 that get canary in each step, the last with all of them."),
+        key("bake_ms", milliseconds(0, 30 * DAY), "Time that each step lasts at least."),
+        key("automatic", Kind::Flag,
+            "Begin each step by itself once the one before has lasted long enough and the canary meets the requirements, and promote it after \
+             the last one. If false, a person begins each."),
+        key("renders_min", count(0, u64::MAX >> 1), "Renders without which a canary gets no more visitors, unless it is forced."),
+        key("good_ppm", count(0, 1_000_000), "Share of renders that have to be good, in parts per million."),
+        key("p99_percent", count(0, 100_000),
+            "Largest p99 of the canary, in per cent of the p99 of stable. 0 does not compare them."),
     ]
 }
 
