@@ -14,7 +14,7 @@ mod formatter;
 mod html_position;
 pub mod reads;
 mod print;
-mod shorten;
+pub(crate) mod shorten;
 
 use std::any::Any;
 use std::fmt;
