@@ -36,7 +36,7 @@ use hotplate_actors::dialect::{Closure, Dialect, Unit};
 #[cfg(feature = "cli")]
 use hotplate_actors::loader::{Changes, Depth, DirectoryLoader, Loader, LoaderError};
 use hotplate_actors::loader::{Mount, Rules};
-use hotplate_actors::samples::{SampleSource, SampleTexts};
+use hotplate_actors::samples::{SampleJson, SampleSource, SampleTexts};
 use hotplate_actors::snapshot::{EntryStatus, Snapshot};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
@@ -524,6 +524,20 @@ impl SampleSource for SiteSamples {
         let layers: Vec<&Json> = data.into_iter().chain(own_samples(texts)).collect();
         let sample = SampleLayers(layers);
         (!sample.0.is_empty()).then(|| Box::new(sample) as Box<dyn ContextSource>)
+    }
+
+    fn json(&self, texts: &SampleTexts<'_>) -> Option<SampleJson> {
+        let data = data_layers(&texts.closure());
+        let own = layout::samples_of(texts.entry());
+        let own = own
+            .into_iter()
+            .filter_map(|name| Some((value_of(texts.unit(name.as_str())?)?, name)));
+        let own: Vec<(&Json, TemplateName)> = own.collect();
+        let layers: Vec<&Json> = data.into_iter().chain(own.iter().map(|(value, _)| *value)).collect();
+        let merged = SampleJson::new(serde_json::to_value(merge::Merged(layers)).ok()?);
+        own.into_iter().try_fold(merged, |sample, (value, name)| {
+            Some(sample.file(name, serde_json::to_value(value).ok()?))
+        })
     }
 
     /// The data of a page is what visitors get, and a page that fails with it is answered from its last good version. A sample is a promise.

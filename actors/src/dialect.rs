@@ -15,7 +15,7 @@ mod html_position;
 pub mod reads;
 mod print;
 mod scope_view;
-mod shorten;
+pub(crate) mod shorten;
 
 use std::any::Any;
 use std::fmt;

@@ -9,6 +9,7 @@ mod health;
 mod languages;
 mod pipeline;
 mod storing;
+mod stored_versions;
 mod preview;
 
 pub(crate) use crate::compiler::Dialects;
@@ -16,6 +17,7 @@ pub(crate) use crate::graph::companions::Companions;
 pub(crate) use crate::renderer::{Answering, CustomRenderer};
 pub(crate) use health::Entries;
 pub(crate) use preview::{Draft, Previews};
+pub(crate) use stored_versions::{StoredError, StoredVersions};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -270,6 +272,8 @@ pub(crate) struct Actors {
     store: Option<(Storing, ActorEntry<StoreWriter>)>,
     /// Makes previews.
     pub(crate) previews: Previews,
+    /// The versions that the store has from earlier processes.
+    pub(crate) stored_versions: Option<StoredVersions>,
     /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,
 }

@@ -30,9 +30,10 @@ use crate::counters::Recorder;
 use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
+use crate::protocol::kept::VersionOrigin;
 use crate::protocol::messages::{
-    BatchOutcome, CommandOptions, Compare, CompareError, CurrentSnapshot, History, KeptVersions, PublishBatch,
-    RestoreVersion, Resume, RollBack, RolledBack, VersionConflict,
+    BatchOutcome, CommandOptions, Compare, CompareError, CurrentSnapshot, History, KeepVersion, KeptVersions,
+    PublishBatch, RestoreVersion, Resume, RollBack, RolledBack, VersionConflict,
 };
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
@@ -108,6 +109,13 @@ impl<G: TextGraph + Clone + Unpin + 'static> Serve<RestoreVersion<G>> for Regist
     }
 }
 
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<KeepVersion<G>> for Registry<G> {
+    async fn serve(&mut self, stored: KeepVersion<G>) -> BatchOutcome {
+        self.keep(stored)
+            .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
+    }
+}
+
 impl<G: TextGraph + Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
     async fn serve(&mut self, command: RollBack) -> Result<RolledBack, Unavailable> {
         let RollBack { to, command } = command;
@@ -147,6 +155,7 @@ impl<G: TextGraph + Clone + Unpin + 'static> Serve<History> for Registry<G> {
         let accepted = self.0.accepted.draft();
         Ok(KeptVersions {
             versions: history::kept(&accepted.registry.state),
+            stored: Vec::new(),
             waiting: accepted.graph.waiting_templates(self.0.limits.event_names),
         })
     }
@@ -185,6 +194,7 @@ impl<G: TextGraph + Clone> Registry<G> {
                 let report = Arc::new(report.caused_by(cause));
                 let next = accepted.next(registry.with(state), graph);
                 let next = self.noted(next, AuditAction::Publish, version, Some(&report));
+                let next = Self::made(next, &report.cause, false);
                 self.swap(next, &report, &effects, noticed, false)?;
                 self.0.recorder.edited(noticed);
                 BatchOutcome::Published(report)
@@ -216,6 +226,7 @@ impl<G: TextGraph + Clone> Registry<G> {
             version,
             graph,
             cause,
+            origin,
         } = stored;
         let accepted = self.0.accepted.draft();
         let registry = &accepted.registry;
@@ -228,8 +239,45 @@ impl<G: TextGraph + Clone> Registry<G> {
             registry.state.snapshot().version(),
             Some(&report),
         );
+        let next = AcceptedState {
+            origin: origin.map(Arc::new),
+            ..next
+        };
         self.swap(next, &report, &effects, Instant::now(), false)?;
         Ok(BatchOutcome::Published(report))
+    }
+
+    fn keep(&self, stored: KeepVersion<G>) -> Result<BatchOutcome, Fenced> {
+        let KeepVersion {
+            base,
+            version,
+            names,
+            content,
+            graph,
+        } = stored;
+        let accepted = self.0.accepted.draft();
+        if accepted.number != base {
+            return Ok(BatchOutcome::Conflict);
+        }
+        let registry = &accepted.registry;
+        if !history::kept(&registry.state).contains(&version) {
+            let state = registry.state.with_stored(names, content, version, &self.0.limits);
+            self.commit(accepted.next(registry.with(state), graph))?;
+        }
+        Ok(BatchOutcome::Unchanged(version))
+    }
+
+    /// Returns a state with the origin of its version, which is now.
+    fn made(
+        accepted: AcceptedState<AnsweredState, G>,
+        cause: &Cause,
+        is_roll_back: bool,
+    ) -> AcceptedState<AnsweredState, G> {
+        let origin = VersionOrigin::new(now_ms(), cause.clone(), is_roll_back);
+        AcceptedState {
+            origin: Some(Arc::new(origin)),
+            ..accepted
+        }
     }
 
     /// Executes a command of an operator once for each idempotency key. The outcome is committed together with the key, so a command whose
@@ -262,6 +310,7 @@ impl<G: TextGraph + Clone> Registry<G> {
                 let registry = registry.with(changed.state).answer(key, &answer, &self.0.limits);
                 let next = accepted.next(registry, changed.graph);
                 let next = self.noted(next, action, before, Some(&report));
+                let next = Self::made(next, &report.cause, is_roll_back);
                 let swapped = self.swap(next, &report, &changed.effects, Instant::now(), is_roll_back);
                 return swapped
                     .map(|()| answer)

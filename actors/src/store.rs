@@ -38,12 +38,13 @@ mod tests;
 pub(crate) mod version;
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::protocol::kept::StoredVersionInfo;
 use crate::template::{Digest, TemplateName};
 
 use files::Files;
@@ -108,6 +109,8 @@ pub(crate) struct Store {
     inspected: usize,
     /// The problems that were found while versions were written.
     found: Vec<String>,
+    /// The versions whose manifests were read to be listed; `None` for one that is damaged.
+    listed: BTreeMap<u64, Option<StoredVersionInfo>>,
 }
 
 /// The content of the directory.
@@ -202,6 +205,7 @@ impl Store {
             unusable: HashSet::new(),
             inspected: 0,
             found: Vec::new(),
+            listed: BTreeMap::new(),
         }
     }
 

@@ -281,6 +281,7 @@ impl From<CompareError> for Problem {
     fn from(error: CompareError) -> Self {
         match error {
             CompareError::NotKept(not_kept) => Self::not_kept(not_kept.to_string()),
+            CompareError::Unreadable(reason) => Self::refused(reason),
             CompareError::Unavailable(unavailable) => unavailable.into(),
             _ => Self::internal(error.to_string()),
         }

@@ -102,6 +102,7 @@ fn every_flag_command_and_setting_exists() {
     let helps: String = COMMANDS
         .iter()
         .map(|command| run(&[command, "--help"]).stdout)
+        .chain([run(&["audit", "verify", "--help"]).stdout])
         .collect();
     for (document, text) in NAMING {
         for line in text

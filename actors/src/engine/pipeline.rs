@@ -10,7 +10,7 @@ use actix::{Actor, AsyncContext};
 use super::control::ControlState;
 use super::languages::Languages;
 use super::storing::{self, Storing};
-use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, hang_policy};
+use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, StoredVersions, hang_policy};
 use crate::accepted::AcceptedState;
 use crate::compiler::{self, Cache, Compiler, FirstBatches};
 use crate::contract::Checks;
@@ -122,6 +122,24 @@ impl ControlState {
             hang_policy,
             pool: Arc::default(),
         };
+        let stored_versions = match &store {
+            Some((
+                Storing {
+                    store: Some((files, state)),
+                    thread,
+                    ..
+                },
+                _,
+            )) => Some(StoredVersions {
+                store: Arc::clone(files),
+                state: Arc::clone(state),
+                thread: thread.clone(),
+                languages: Arc::clone(&languages),
+                previews: previews.clone(),
+                registry: registry.clone(),
+            }),
+            _ => None,
+        };
         let compiler_config = compiler::CompilerConfig {
             dialects: plan.dialects,
             cache,
@@ -217,6 +235,7 @@ impl ControlState {
             compilers,
             store,
             previews,
+            stored_versions,
             faults,
         })
     }

@@ -48,6 +48,11 @@ impl StoreState {
         noted.problems = problems;
     }
 
+    /// Returns the version that was served at the start.
+    pub(crate) fn opened_version(&self) -> Option<Version> {
+        self.lock().opened
+    }
+
     /// Notes problems that were found while a version was written. Only the last ones are kept.
     pub(crate) fn found(&self, problems: Vec<String>) {
         let mut noted = self.lock();

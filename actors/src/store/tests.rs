@@ -82,6 +82,7 @@ pub(super) fn version(number: u64) -> StoredVersion {
         loaders: vec![vec![page, partial, text("same.html", "same")], vec![unreadable]],
         stale: stale.into_iter().collect(),
         held: held.into_iter().collect(),
+        origin: None,
     }
 }
 

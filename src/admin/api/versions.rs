@@ -44,11 +44,20 @@ pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnsw
     let newest_first = publications.iter().rev();
     let versions = newest_first
         .map(|publication| PublicationAnswer::of(publication, kept.versions.contains(&publication.published.version)));
+    let mut versions: Vec<PublicationAnswer> = versions.collect();
+    // Those of earlier processes, which the store has.
+    let first = versions.last().map_or(u64::MAX, |version| version.version);
+    let stored = kept
+        .stored
+        .iter()
+        .rev()
+        .filter(|stored| stored.version.number() < first);
+    versions.extend(stored.map(PublicationAnswer::of_stored));
     Ok(VersionsAnswer {
         current: kept.versions.last().map_or(0, |version| version.number()),
         held: !kept.waiting.is_empty(),
         waiting: WaitingAnswer::of(&kept.waiting),
-        versions: versions.collect(),
+        versions,
     })
 }
 

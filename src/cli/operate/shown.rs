@@ -96,6 +96,7 @@ pub(super) fn versions(versions: &Value) -> String {
         let state = [
             (version["version"] == versions["current"]).then_some("served"),
             (version["held"] == true).then_some("rollback"),
+            (version["stored"] == true).then_some("stored"),
             (version["kept"] != true).then_some("not kept"),
         ];
         let state: Vec<&str> = state.into_iter().flatten().collect();
@@ -262,7 +263,7 @@ fn cause(cause: &Value) -> String {
 
 /// Returns a time as its distance from now.
 fn ago(at_ms: &Value) -> String {
-    match at_ms.as_u64() {
+    match at_ms.as_u64().filter(|at_ms| *at_ms > 0) {
         Some(at_ms) => phrases::ago(at_ms, now_ms()),
         None => "at an unknown time".to_owned(),
     }
