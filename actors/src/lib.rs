@@ -58,6 +58,7 @@ pub mod samples;
 mod contract;
 mod engine;
 mod handle;
+pub mod conformance;
 #[cfg(test)]
 mod testing;
 
@@ -72,10 +73,17 @@ pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
 pub use handle::{Builder, Commands, Hotplate, Pinned, Preview, Reloader, RenderRequest, Renders, TemplateHandle};
 pub use health::{
-    ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode,
+    ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderState, LoaderStatus, MailboxHealth, StoreHealth,
+    WatchMode,
 };
+#[cfg(feature = "embed")]
+#[doc(hidden)]
+pub use include_dir;
 pub use limits::Limits;
-pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
+pub use loader::{
+    BlockingLoader, DirectoryLoader, EmbeddedLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError,
+    Rules, WatchBy,
+};
 pub use policies::ActorKind;
 pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept};
 pub use protocol::preview::{PreviewError, PreviewReport, PreviewRequest, RenderComparison, SampleRender};
