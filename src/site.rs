@@ -34,7 +34,7 @@ use std::sync::Arc;
 use hotplate_actors::diagnostic::Diagnostic;
 use hotplate_actors::dialect::{Closure, Dialect, Unit};
 #[cfg(feature = "cli")]
-use hotplate_actors::loader::{Changes, Depth, DirectoryLoader, Loader, LoaderError};
+use hotplate_actors::loader::{BlockingLoader, Changes, Depth, DirectoryLoader, LoaderError};
 use hotplate_actors::loader::{Mount, Rules};
 use hotplate_actors::samples::{SampleJson, SampleSource, SampleTexts};
 use hotplate_actors::snapshot::{EntryStatus, Snapshot};

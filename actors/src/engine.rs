@@ -37,7 +37,7 @@ use crate::fault_log::{FaultLog, Wording};
 use crate::graph::plan::Graph;
 use crate::idempotency::{AnswerStore, PendingAnswer};
 use crate::limits::{Limits, LimitsError};
-use crate::loader::{Hints, Loader, LoaderError};
+use crate::loader::{Hints, LoaderError, RegisteredLoader};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::messages::IdempotencyKey;
 use crate::protocol::reload::ReloadReport;
@@ -54,7 +54,8 @@ use crate::supervision::{
     PolicyError, Pool, Serve, Shell, Strategy, StrategyGroup, Supervisor, Timers,
 };
 use crate::template::{NameError, TemplateName};
-use crate::watcher::{LoaderWorker, Watcher};
+use crate::watcher::Watcher;
+use crate::watcher::worker::LoaderWorker;
 
 use control::{ControlCommand, ControlState};
 use storing::Storing;
@@ -72,7 +73,8 @@ type WatcherHints = Arc<Mutex<Vec<Hints>>>;
 
 /// The configuration of an engine, as the builder has checked it.
 pub(crate) struct StartPlan {
-    pub(crate) loaders: Vec<Box<dyn Loader>>,
+    /// The loaders in the order of precedence.
+    pub(crate) loaders: Vec<RegisteredLoader>,
     pub(crate) dialects: Dialects,
     pub(crate) formatters: Formatters,
     pub(crate) companions: Companions,

@@ -14,7 +14,7 @@ use crate::compiler::{CompilerConfig, Dialects, compile_all};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
 use crate::graph::plan::Graph;
-use crate::loader::Loader;
+use crate::loader::RegisteredLoader;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::hold::HoldOrigin;
 use crate::protocol::messages::{BatchOutcome, RestoreVersion};
@@ -48,14 +48,14 @@ impl Storing {
     pub(super) fn new(
         store: Option<&StoreOptions>,
         audit: Option<&AuditOptions>,
-        loaders: &[Box<dyn Loader>],
+        loaders: &[RegisteredLoader],
     ) -> Result<Option<Self>, StartError> {
         if store.is_none() && audit.is_none() {
             return Ok(None);
         }
         let absolute = |directory: &PathBuf| std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
         let store = store.map(|options| {
-            let sources = loaders.iter().map(|loader| loader.identity()).collect();
+            let sources = loaders.iter().map(|registered| registered.loader.identity()).collect();
             let directory = absolute(&options.directory);
             let store = Store::new(directory.clone(), Arc::new(SystemFiles), options.keep, sources);
             (Arc::new(Mutex::new(store)), StoreState::new(directory))

@@ -18,7 +18,7 @@ use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Ou
 use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan};
 use crate::fault_log::Wording;
 use crate::limits::Limits;
-use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
+use crate::loader::{DirectoryLoader, Loader, LoaderFactory, Mount, RegisteredLoader, Rules, WatchBy};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
@@ -32,7 +32,7 @@ use crate::value::Value;
 /// A source of templates, in the order in which they were added.
 enum LoaderSpec {
     Mounts(Vec<Mount>),
-    Loader(Box<dyn Loader>),
+    Loader(RegisteredLoader),
 }
 
 /// The configuration of an engine, which [`Builder::start`] checks and starts.
@@ -124,9 +124,32 @@ impl Builder {
         self
     }
 
-    /// Loads templates from another source. Loaders and roots are used in the order in which they are added.
+    /// Loads templates from another source. Of several sources that have a name, the one with the highest [priority](Loader::priority) provides
+    /// it, and of several with one priority the one that was added first. Directories have the priority 0.
     pub fn loader(mut self, loader: impl Loader) -> Self {
-        self.loaders.push(LoaderSpec::Loader(Box::new(loader)));
+        let loader = Box::new(loader);
+        self.loaders
+            .push(LoaderSpec::Loader(RegisteredLoader { loader, factory: None }));
+        self
+    }
+
+    /// Works like [`loader`](Builder::loader) for a function that creates the loader. It is called once now, and again whenever the loader has
+    /// panicked or has taken longer than the limit `sync_ms`: the new one then replaces it.
+    ///
+    /// ```
+    /// use hotplate_actors::{Hotplate, MemoryLoader};
+    ///
+    /// let create = || MemoryLoader::of([("hello.html", "Hello!")]).expect("valid names");
+    /// let hotplate = Hotplate::builder().loader_with(create).start()?;
+    /// assert_eq!(hotplate.render("hello.html", &())?.body, "Hello!");
+    /// # Ok::<(), hotplate_actors::StartError>(())
+    /// ```
+    pub fn loader_with<L: Loader>(mut self, create: impl Fn() -> L + Send + Sync + 'static) -> Self {
+        let factory: LoaderFactory = Arc::new(move || Box::new(create()));
+        self.loaders.push(LoaderSpec::Loader(RegisteredLoader {
+            loader: factory(),
+            factory: Some(factory),
+        }));
         self
     }
 
@@ -550,16 +573,25 @@ impl Builder {
         let store = self.store.iter().map(|store| ("store", &*store.directory));
         let audit = self.audit.iter().map(|audit| ("audit log", &*audit.directory));
         directories::check_apart(store.chain(audit), &roots)?;
-        let (limits, watch_by) = (&self.limits, self.watch_by);
+        let (limits, watch_by) = (self.limits.clone(), self.watch_by);
         let loaders = self.loaders.into_iter().map(|spec| match spec {
             LoaderSpec::Mounts(mounts) => {
-                Box::new(DirectoryLoader::new(mounts, limits).watch_by(watch_by)) as Box<dyn Loader>
+                let limits = limits.clone();
+                let create = move || DirectoryLoader::new(mounts.clone(), &limits).watch_by(watch_by);
+                let factory: LoaderFactory = Arc::new(move || Box::new(create()));
+                RegisteredLoader {
+                    loader: factory(),
+                    factory: Some(factory),
+                }
             }
-            LoaderSpec::Loader(loader) => loader,
+            LoaderSpec::Loader(registered) => registered,
         });
-        let loaders: Vec<Box<dyn Loader>> = loaders.collect();
+        let mut loaders: Vec<RegisteredLoader> = loaders.collect();
+        // Of those with one priority the first one has precedence, so the order stays.
+        loaders.sort_by_key(|registered| std::cmp::Reverse(registered.loader.priority()));
         let mut dialects = self.dialects;
-        dialects.of_sources = loaders.iter().flat_map(|loader| loader.dialects()).collect();
+        let of_sources = loaders.iter().flat_map(|registered| registered.loader.dialects());
+        dialects.of_sources = of_sources.collect();
         let foreign = self.foreign || dialects.of_sources.iter().any(|dialect| !dialect.is_bounded());
         for name in self.formatters.names() {
             let reason = dialects.default.formatter_name(name).err();

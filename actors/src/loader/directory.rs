@@ -60,7 +60,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Changes, Depth, Hints, Loader, LoaderError};
+use super::{BlockingLoader, Changes, Depth, Hints, LoaderError};
 use crate::dialect::{Dialect, Missing};
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
@@ -305,7 +305,11 @@ impl Drop for DirectoryLoader {
     }
 }
 
-impl Loader for DirectoryLoader {
+impl BlockingLoader for DirectoryLoader {
+    fn name(&self) -> &'static str {
+        "directory"
+    }
+
     fn describe(&self) -> String {
         let paths: Vec<String> = self.roots.iter().map(|path| path.display().to_string()).collect();
         paths.join(", ")

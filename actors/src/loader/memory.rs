@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Changes, Depth, Hints, Loader, LoaderError};
+use super::{BlockingLoader, Changes, Depth, Hints, LoaderError};
 use crate::template::{NameError, Source, TemplateKey, TemplateName};
 
 /// The sources, and the names that changed since the last sync.
@@ -85,7 +85,11 @@ impl MemoryHandle {
     }
 }
 
-impl Loader for MemoryLoader {
+impl BlockingLoader for MemoryLoader {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
     fn describe(&self) -> String {
         "templates in memory".into()
     }

@@ -239,7 +239,13 @@ impl RegistryState {
         let texts = next.unwrap_or(self.content()).view.differences(&content.view);
         let own = texts.iter().filter_map(|id| content.view.member(*id)).map(bytes_of);
         let bytes = own.fold(0, u64::saturating_add);
-        let generation = Arc::new(Generation { version, content });
+        // A store keeps the shared stable scope only.
+        let scopes = Scopes::default();
+        let generation = Arc::new(Generation {
+            version,
+            content,
+            scopes,
+        });
         let kept = KeptVersion {
             generation,
             is_left: false,

@@ -17,6 +17,7 @@ mod isolation;
 mod jinja;
 mod mistyped;
 mod layers;
+mod loaders;
 mod preview;
 mod promises;
 mod same_as_the_crate;
