@@ -3,6 +3,7 @@
 mod bad_input;
 mod document;
 mod events;
+mod hooks;
 mod operations;
 
 use std::io::Write;

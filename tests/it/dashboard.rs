@@ -180,10 +180,22 @@ fn signing_in_is_for_people_only() {
     );
     let session = cookie.split(';').next().expect("a pair");
     assert_eq!(ask("GET", "/_hotplate/", &[("cookie", session)], "").status, 200);
-    assert_eq!(
-        ask("GET", "/admin/v1/version", &[("cookie", session)], "").status,
-        401,
-        "the API has no sessions"
+    // The links to the API and to the metrics work; a session changes nothing through the API.
+    for (method, path, status) in [
+        ("GET", "/admin/v1/version", 200),
+        ("GET", "/admin/v1/metrics", 200),
+        ("GET", "/admin/v1/openapi.json", 200),
+        ("POST", "/admin/v1/reload", 401),
+        ("POST", "/admin/v1/rollback", 401),
+        ("PUT", "/admin/v1/log-level", 401),
+    ] {
+        let answer = ask(method, path, &[("cookie", session)], "");
+        assert_eq!(answer.status, status, "{method} {path}");
+    }
+    assert!(
+        right.head.contains("Path=/admin/v1;"),
+        "the browser sends it there: {}",
+        right.head
     );
     for (referer, to) in [
         (

@@ -57,6 +57,8 @@ mod serve;
 #[cfg(feature = "cli")]
 mod shutdown;
 #[cfg(feature = "cli")]
+mod sidecar;
+#[cfg(feature = "cli")]
 mod statics;
 mod store;
 #[cfg(feature = "cli")]
