@@ -17,6 +17,8 @@ mod command;
 mod config;
 #[cfg(feature = "cli")]
 mod dashboard;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod deploy;
 #[cfg(feature = "cli")]
 mod dev;
 #[cfg(feature = "cli")]
