@@ -30,7 +30,7 @@ use crate::metrics::now_ms;
 
 pub(super) use previews::rendered;
 pub(super) use templates::about;
-pub(super) use versions::{CompareTo, differences, history};
+pub(super) use versions::{CompareTo, comparison, history};
 
 /// The content type of a [`Problem`].
 const PROBLEM: &str = "application/problem+json";

@@ -75,6 +75,14 @@ impl Served {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
+    /// Edits templates and waits until the edits are published or reported.
+    pub(crate) fn edit_all(&self, texts: impl Iterator<Item = (String, String)>) {
+        let texts: Vec<_> = texts.collect();
+        self.memory_edit(texts.iter().map(|(path, text)| (path.as_str(), text.clone())));
+        let answer = self.ask("POST", "/admin/v1/reload", &[], "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
     fn memory_edit<'n>(&self, texts: impl Iterator<Item = (&'n str, String)>) {
         self.memory.edit(texts.map(|(path, text)| (name(path), Some(text))));
     }

@@ -40,7 +40,11 @@ mod inputs;
 #[cfg(feature = "cli")]
 mod reload;
 #[cfg(feature = "cli")]
+mod lists;
+#[cfg(feature = "cli")]
 mod live;
+#[cfg(feature = "cli")]
+mod narrow;
 #[cfg(feature = "cli")]
 mod operate;
 mod overlay;
