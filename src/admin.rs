@@ -5,12 +5,12 @@
 //! `docs/admin.md` lists the API, `/admin/v1/openapi.json` describes it for programs.
 
 mod server;
-mod access;
-mod subjects;
+pub(crate) mod access;
+pub(crate) mod subjects;
 mod rate;
-mod body;
+pub(crate) mod body;
 mod operator;
-mod problem;
+pub(crate) mod problem;
 mod api;
 mod dashboard;
 mod page_renderer;
@@ -25,6 +25,7 @@ mod visitors;
 mod instance;
 pub(crate) mod phrases;
 mod previews;
+mod hooks;
 mod model;
 mod limits;
 
@@ -75,6 +76,7 @@ pub struct Admin {
     limits: AdminLimits,
     log: Option<Arc<dyn LogLevel>>,
     configuration: Option<String>,
+    hook_secret: Option<String>,
 }
 
 /// Reads and changes the filter of the log, for `/admin/v1/log-level`. The program that sets up the log implements it.
@@ -141,6 +143,7 @@ impl Admin {
             limits: AdminLimits::default(),
             log: None,
             configuration: None,
+            hook_secret: None,
         }
     }
 
@@ -195,6 +198,13 @@ impl Admin {
         self
     }
 
+    /// Allows webhooks at `/admin/v1/hooks/{loader}`, from senders that know this secret. Without it, or if it is empty, they are answered
+    /// 404.
+    pub fn hook_secret(mut self, secret: impl Into<String>) -> Self {
+        self.hook_secret = Some(secret.into());
+        self
+    }
+
     /// Starts the listener. It runs until its handle is dropped.
     ///
     /// # Errors
@@ -214,6 +224,7 @@ impl Admin {
         let access = access.subjects(self.subjects);
         let mut state = state::AdminState::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
         state.configuration = self.configuration;
+        state.hook_secret = self.hook_secret.as_deref().and_then(hooks::HookSecret::new);
         server::start(listener, address, state)
     }
 }

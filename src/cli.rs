@@ -34,6 +34,7 @@ mod render;
 mod serve;
 mod server;
 mod setup;
+mod sidecar;
 mod signals;
 mod systemd;
 mod terminal;

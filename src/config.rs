@@ -63,6 +63,8 @@ pub struct Config {
     pub dev: Dev,
     /// The admin listener.
     pub admin: Admin,
+    /// The render endpoint.
+    pub render: Render,
     /// The log on stderr.
     pub log: Log,
     /// The templates, and the answers when one of them fails.
@@ -132,6 +134,10 @@ pub struct Admin {
     pub token: String,
     /// A file with the token; empty is none.
     pub token_file: String,
+    /// The secret of the senders of webhooks; empty disables webhooks.
+    pub hook_secret: String,
+    /// A file with that secret; empty is none.
+    pub hook_secret_file: String,
     /// Host names that clients may use for a listener on a loopback address.
     pub hosts: Vec<String>,
     /// People and programs with tokens of their own, each as `name = …; token_hash = …; tenants = …; may = …`.
@@ -139,6 +145,24 @@ pub struct Admin {
     /// The limits of the listener.
     #[cfg(feature = "admin")]
     pub limits: crate::admin::AdminLimits,
+}
+
+/// The render endpoint, for services in other languages.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Render {
+    /// The address that it listens on, or `unix:` and the path of a socket; empty disables it.
+    pub bind: String,
+    /// The bearer token that callers must send; empty requires none.
+    pub token: String,
+    /// A file with the token; empty is none.
+    pub token_file: String,
+    /// Host names that callers may use for a listener on a loopback address.
+    pub hosts: Vec<String>,
+    /// The limits of the listener.
+    #[cfg(feature = "sidecar")]
+    #[serde(flatten)]
+    pub limits: crate::sidecar::SidecarLimits,
 }
 
 /// The log on stderr.

@@ -34,6 +34,7 @@
 //! - `config`: reads `hotplate.toml`.
 //! - `metrics`: the counters of an engine for prometheus-client.
 //! - `admin`: dashboard, admin API and metrics on a listener of their own.
+//! - `sidecar`: a render endpoint for services in other languages.
 //! - `cli`: the command `hotplate`, which your own program can extend.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -68,6 +69,8 @@ mod archive;
 pub mod metrics;
 #[cfg(feature = "admin")]
 pub mod admin;
+#[cfg(feature = "sidecar")]
+pub mod sidecar;
 #[cfg(feature = "cli")]
 pub mod cli;
 

@@ -6,10 +6,12 @@
 mod pages;
 mod actions;
 mod overview;
+mod paging;
 mod previews;
 mod attention;
 mod visitors;
 mod versions;
+mod differences;
 mod templates;
 mod drawing;
 

@@ -14,7 +14,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// The templates with the names by which they call each other.
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("head.html", include_str!("dashboard/templates/head.html")),
     ("foot.html", include_str!("dashboard/templates/foot.html")),
     ("overview.html", include_str!("dashboard/templates/overview.html")),
@@ -25,6 +25,7 @@ const TEMPLATES: [(&str, &str); 17] = [
     ("findings.html", include_str!("dashboard/templates/findings.html")),
     ("waiting.html", include_str!("dashboard/templates/waiting.html")),
     ("rows.html", include_str!("dashboard/templates/rows.html")),
+    ("pages.html", include_str!("dashboard/templates/pages.html")),
     ("versions.html", include_str!("dashboard/templates/versions.html")),
     ("version.html", include_str!("dashboard/templates/version.html")),
     ("previews.html", include_str!("dashboard/templates/previews.html")),

@@ -175,10 +175,8 @@ fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
         .and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| length.parse::<u64>().ok()).unwrap_or_default();
     // Only somebody with the token may send the body of a preview.
-    let limits = match state.access.is_known(request.headers(), now_ms()) {
-        true => state.limits.for_path(request.path()),
-        false => state.limits.clone(),
-    };
+    let is_known = state.access.is_known(request.headers(), now_ms());
+    let limits = state.limits.for_path(request.path(), is_known);
     if length > limits.body_bytes as u64 {
         return Err(Problem::too_large(limits.body_bytes));
     }

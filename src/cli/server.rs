@@ -18,10 +18,10 @@ use hotplate::{Event, Hotplate, ReloadReport, Unavailable};
 
 use super::failure::FAILED;
 use super::live::LiveSettings;
-use super::printer::EventPrinter;
+use super::printer::{EventPrinter, Listening};
 use super::setup::CommandSetup;
 use super::signals::{Signal, Signals};
-use super::{Failure, admin, descriptors, has_become_a_site, output, start, systemd};
+use super::{Failure, admin, descriptors, has_become_a_site, output, sidecar, start, systemd};
 
 /// Longest time that requests in progress get when `dev` ends, because an author who presses Ctrl-C wants the prompt back soon.
 const AUTHOR_DRAIN_MS: u64 = 1_000;
@@ -110,6 +110,11 @@ impl Server {
         let metrics = Metrics::new(hotplate.clone())
             .dropped_lines(output::dropped)
             .listener("pages", connections.clone());
+        let render = sidecar::start(&self.setup.settings, &hotplate, &self.site)?;
+        let metrics = match &render {
+            Some(render) => render.measured_by(metrics),
+            None => metrics,
+        };
         let admin = admin::start(
             &self.setup.settings,
             &hotplate,
@@ -126,7 +131,13 @@ impl Server {
 
         let url = url(address);
         let admin_url = admin.as_ref().map(|admin| self::url(admin.address()) + "_hotplate/");
-        let printed = self.printer.started(&hotplate, &url, admin_url.as_deref(), took);
+        let render_address = render.as_ref().map(|render| render.address.as_str());
+        let listening = Listening {
+            url: &url,
+            admin: admin_url.as_deref(),
+            render: render_address,
+        };
+        let printed = self.printer.started(&hotplate, listening, took);
         self.check(printed)?;
         if std::mem::take(&mut self.open)
             && let Err(error) = open::that_detached(&url)
@@ -161,18 +172,21 @@ impl Server {
         };
         // Streams do not end until they are closed.
         web.end_streams();
+        let mut servers = vec![handle];
+        servers.extend(render.as_ref().map(|render| render.server.clone()));
         let ended = match within {
             ControlFlow::Break(within) => self
-                .end(&hotplate, &handle, signals, within)
+                .end(&hotplate, &servers, signals, within)
                 .await
                 .map(ControlFlow::Break),
             ControlFlow::Continue(site) => {
                 let within = Duration::from_millis(AUTHOR_DRAIN_MS);
-                let _ = tokio::time::timeout(within, handle.stop(true)).await;
+                let _ = tokio::time::timeout(within, stop_all(&servers)).await;
                 hotplate.shutdown(within).await;
                 Ok(ControlFlow::Continue(site))
             }
         };
+        drop(render);
         // The admin listener ends here and not earlier, so that operators can watch the shutdown.
         drop(admin);
         ended
@@ -348,7 +362,7 @@ impl Server {
     async fn end(
         &mut self,
         hotplate: &Hotplate,
-        server: &ServerHandle,
+        servers: &[ServerHandle],
         signals: &mut Signals,
         within: Duration,
     ) -> Result<ExitCode, Failure> {
@@ -359,7 +373,7 @@ impl Server {
         self.check(printed)?;
         let until = Instant::now() + within;
         let answered = tokio::select! {
-            () = server.stop(true) => true,
+            () = stop_all(servers) => true,
             () = tokio::time::sleep(within) => false,
             () = second_signal(signals) => false,
         };
@@ -395,6 +409,14 @@ impl Server {
         if self.audience == Audience::Visitors {
             notify();
         }
+    }
+}
+
+/// Stops servers at the same time, and waits until each has answered the requests under way.
+async fn stop_all(servers: &[ServerHandle]) {
+    let stopping: Vec<_> = servers.iter().map(|server| server.stop(true)).collect();
+    for stopping in stopping {
+        stopping.await;
     }
 }
 

@@ -97,12 +97,19 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
                 help: "write the name that templates use after `|`: one word, such as `price`".to_owned(),
             }),
     );
-    if !config.admin.token.is_empty() && !config.admin.token_file.is_empty() {
-        found.push(Contradiction {
-            keys: keys(&["admin.token_file", "admin.token"]),
-            message: "both `token` and `token_file` are set".to_owned(),
-            help: "remove one of them".to_owned(),
-        });
+    let (admin, render) = (&config.admin, &config.render);
+    for (section, name, secret, file) in [
+        ("admin", "token", &admin.token, &admin.token_file),
+        ("admin", "hook_secret", &admin.hook_secret, &admin.hook_secret_file),
+        ("render", "token", &render.token, &render.token_file),
+    ] {
+        if !secret.is_empty() && !file.is_empty() {
+            found.push(Contradiction {
+                keys: vec![format!("{section}.{name}_file"), format!("{section}.{name}")],
+                message: format!("both `{name}` and `{name}_file` are set"),
+                help: "remove one of them".to_owned(),
+            });
+        }
     }
     if let Err(error) = ScopeChooser::new(&config.scopes) {
         let key = format!("scopes.{}", error.field);

@@ -57,6 +57,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// Creates the page of a rendered text.
+    #[cfg(feature = "sidecar")]
+    pub(crate) fn of(entry: &str, rendered: Rendered) -> Self {
+        Self::new(entry, PageOutcome::Rendered(rendered, Validator::Body))
+    }
+
     pub(super) fn new(entry: &str, outcome: PageOutcome) -> Self {
         Self {
             entry: entry.to_owned(),

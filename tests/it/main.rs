@@ -17,6 +17,8 @@ mod command;
 mod config;
 #[cfg(feature = "cli")]
 mod dashboard;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod deploy;
 #[cfg(feature = "cli")]
 mod dev;
 #[cfg(feature = "cli")]
@@ -38,7 +40,11 @@ mod inputs;
 #[cfg(feature = "cli")]
 mod reload;
 #[cfg(feature = "cli")]
+mod lists;
+#[cfg(feature = "cli")]
 mod live;
+#[cfg(feature = "cli")]
+mod narrow;
 #[cfg(feature = "cli")]
 mod operate;
 mod overlay;
@@ -56,6 +62,8 @@ mod render;
 mod serve;
 #[cfg(feature = "cli")]
 mod shutdown;
+#[cfg(feature = "cli")]
+mod sidecar;
 #[cfg(feature = "cli")]
 mod statics;
 mod store;

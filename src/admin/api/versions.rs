@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderValue};
 use actix_web::web::Data;
 use hotplate_actors::Version;
+use hotplate_actors::snapshot::Compared;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -118,14 +119,9 @@ pub(in crate::admin) enum CompareTo {
 }
 
 /// Compares a version with another one or with the sources.
-pub(in crate::admin) async fn differences(
-    state: &AdminState,
-    from: u64,
-    to: CompareTo,
-    content: bool,
-) -> Result<DiffAnswer, Problem> {
+pub(in crate::admin) async fn comparison(state: &AdminState, from: u64, to: CompareTo) -> Result<Compared, Problem> {
     let (hotplate, first) = (&state.hotplate, Version::from_number(from));
-    let compared = match to {
+    Ok(match to {
         CompareTo::Source => state.ask(hotplate.compare_with_source(first)).await?,
         CompareTo::Current => {
             state
@@ -133,7 +129,12 @@ pub(in crate::admin) async fn differences(
                 .await?
         }
         CompareTo::Version(number) => state.ask(hotplate.compare(first, Version::from_number(number))).await?,
-    };
+    })
+}
+
+/// Returns the differences of a comparison, as many as fit into an answer.
+async fn differences(state: &AdminState, from: u64, to: CompareTo, content: bool) -> Result<DiffAnswer, Problem> {
+    let compared = comparison(state, from, to).await?;
     let (_, to) = compared.versions();
     let (max, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
     state

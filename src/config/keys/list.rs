@@ -27,6 +27,7 @@ pub(super) fn all() -> Vec<Key> {
     section("admin", admin());
     #[cfg(feature = "admin")]
     section("admin.limits", admin_limits());
+    section("render", render());
     section("log", log());
     section("templates", templates());
     section("contract", contract());
@@ -135,6 +136,10 @@ fn admin() -> Vec<Key> {
             "Bearer token that clients must send. It is required beyond loopback. Set it by a variable or by `token_file` rather than here.") },
         key("token_file", Kind::File,
             "File with the token, for secrets that are mounted. A relative path starts at the directory of this file."),
+        Key { secret: true, ..key("hook_secret", Kind::Text,
+            "Secret that senders of webhooks know (`/admin/v1/hooks/{loader}`). Empty disables webhooks. Set it by a variable or by \
+             `hook_secret_file` rather than here.") },
+        key("hook_secret_file", Kind::File, "File with that secret. A relative path starts at the directory of this file."),
         key("hosts", Kind::List,
             "Host names that clients may use for a listener on loopback, such as the name of a proxy in front of it."),
         key("subject", Kind::List,
@@ -142,6 +147,31 @@ fn admin() -> Vec<Key> {
              `token_hash` (of `hotplate token`), `tenants` ([\"*\"] is all, \"shared\" the shared pages) and `may` (render, read, publish, promote, \
              admin); or here as \"name = ci; token_hash = …; tenants = *; may = read, publish\"."),
     ]
+}
+
+fn render() -> Vec<Key> {
+    #[cfg_attr(not(feature = "sidecar"), expect(unused_mut, reason = "only its limits are added"))]
+    let mut keys = vec![
+        key("bind", Kind::OptionalListener,
+            "Address of the render endpoint, at which services in other languages render templates \
+             (`POST /render/{name}`), for example \"127.0.0.1:9902\", or \"unix:\" and the path of a socket. Empty disables it."),
+        Key { secret: true, ..key("token", Kind::Text,
+            "Bearer token that callers must send. It is required beyond loopback. Set it by a variable or by `token_file` rather than here.") },
+        key("token_file", Kind::File,
+            "File with the token, for secrets that are mounted. A relative path starts at the directory of this file."),
+        key("hosts", Kind::List,
+            "Host names that callers may use for a listener on loopback, such as the name of a container."),
+    ];
+    #[cfg(feature = "sidecar")]
+    {
+        keys.extend([
+            key("workers", count(1, 1024), "Threads that answer these requests."),
+            key("body_bytes", bytes(1, GIB), "Largest body of a request: the data of the template."),
+            key("deadline_ms", milliseconds(1, DAY), "Time that a render may take. A request may ask for less (`x-hotplate-deadline-ms`)."),
+        ]);
+        keys.extend(connection("Connections at once. Further ones wait in the kernel."));
+    }
+    keys
 }
 
 #[cfg(feature = "admin")]
@@ -171,6 +201,7 @@ fn admin_limits() -> Vec<Key> {
              answer stays."),
         key("idempotency_ms", milliseconds(1, 7 * DAY), "Time that these answers are kept."),
         key("preview_body_bytes", bytes(1, 4 * GIB), "Largest body of a request for a preview."),
+        key("hook_body_bytes", bytes(1, GIB), "Largest body of a webhook."),
         key("previews", count(1, 100_000), "Previews that are kept. One more drops the oldest."),
         key("previews_bytes", bytes(0, TIB), "Bytes of memory that these previews take. Beyond, the oldest are dropped. The newest stays."),
         key("preview_ms", milliseconds(1, 30 * DAY), "Time that a preview is kept."),
