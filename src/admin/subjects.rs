@@ -275,7 +275,7 @@ fn permissions_of(name: &str, text: &str) -> Result<u8, SubjectError> {
 
 /// The sender of a request that was admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Caller(Option<Arc<Subject>>);
+pub(crate) struct Caller(Option<Arc<Subject>>);
 
 impl Caller {
     /// The holder of the token of the listener, or anybody where the listener needs none: may do everything.
