@@ -250,6 +250,7 @@ impl PublicationAnswer {
             diagnostics,
             micros,
             faults: _,
+            scopes: _,
         } = &*publication.published;
         Self {
             version: version.number(),
