@@ -577,7 +577,7 @@ impl Builder {
             LoaderSpec::Mounts(mounts) => &mounts[..],
             LoaderSpec::Loader(_) => &[],
         });
-        let roots: Vec<_> = roots.map(Mount::path).collect();
+        let roots: Vec<_> = roots.map(Mount::directory).collect();
         let store = self.store.iter().map(|store| ("store", &*store.directory));
         let audit = self.audit.iter().map(|audit| ("audit log", &*audit.directory));
         directories::check_apart(store.chain(audit), &roots)?;

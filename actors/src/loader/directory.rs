@@ -112,7 +112,8 @@ impl Mount {
     }
 
     /// Returns the directory.
-    pub(crate) fn path(&self) -> &Path {
+    #[must_use]
+    pub fn directory(&self) -> &Path {
         &self.path
     }
 
