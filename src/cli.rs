@@ -31,6 +31,7 @@ mod program;
 mod progress;
 mod reload;
 mod render;
+mod scope;
 mod serve;
 mod server;
 mod setup;
@@ -107,6 +108,8 @@ enum Command {
     Preview(preview::Preview),
     /// Write one rendered template to stdout
     Render(render::Render),
+    /// Show which layers have a text of a template, and which one a tenant or a stage gets
+    Explain(scope::Explain),
     /// Show which templates call which
     Graph(graph::Graph),
     /// Write a line for each version that is published
@@ -201,6 +204,7 @@ impl Command {
             Self::Check(check) => check.run(&setup),
             Self::Preview(preview) => preview.run(&setup),
             Self::Render(render) => render.run(&setup),
+            Self::Explain(explain) => explain.run(&setup),
             Self::Graph(graph) => graph.run(&setup),
             Self::Watch(watch) => watch.run(setup),
             Self::Reload(reload) => reload.run(&setup),
@@ -225,6 +229,7 @@ impl Command {
             | Self::Check(check::Check { directory, .. })
             | Self::Preview(preview::Preview { directory, .. })
             | Self::Render(render::Render { directory, .. })
+            | Self::Explain(scope::Explain { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => Some(&directory.directory),
             Self::Config(config) => config.directory.as_deref(),
@@ -238,7 +243,9 @@ impl Command {
             Self::Serve(_) => descriptors::of_server(setup.config().server.workers, setup.config()),
             Self::Dev(_) => descriptors::of_server(dev::WORKERS, setup.config()),
             Self::Watch(_) => descriptors::OF_WATCH,
-            Self::Check(_) | Self::Preview(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
+            Self::Check(_) | Self::Preview(_) | Self::Render(_) | Self::Explain(_) | Self::Graph(_) => {
+                descriptors::OF_LOAD
+            }
             _ => 0,
         }
     }
@@ -270,6 +277,7 @@ impl Command {
             Self::Preview(preview) => preview.flags(),
             Self::Check(check::Check { directory, .. })
             | Self::Render(render::Render { directory, .. })
+            | Self::Explain(scope::Explain { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => directory.flags(),
             Self::Init(_) | Self::Audit(_) | Self::Token(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),

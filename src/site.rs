@@ -12,6 +12,7 @@
 //! | `samples/a/b.json` | a sample of the context of `a/b.html`, merged over its data: the page is rendered with it before it is published |
 //! | `schemas/a/b.json` | the JSON Schema of the context of `a/b.html`: the page may read only what it has |
 //! | `static/**` | files that are served as they are |
+//! | `templates@canary/**`, `data@canary/**`, `tenants/<id>/**` | texts of a later stage or of a tenant, in place of those of the same names |
 //!
 //! Data is merged deeply where both sides are objects; any other value, `null` too, replaces. It is read when it changes, never in a
 //! request, and data that changes together with templates is published together with them: a stale page keeps its older data as well.
@@ -26,6 +27,7 @@ mod data;
 mod json;
 mod layout;
 mod merge;
+mod scopes;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -292,22 +294,25 @@ impl Site {
         let templates = Mount::new("", self.template_directory())
             .rules(self.rules.clone())
             .late();
-        let data = Rules {
-            links: self.rules.links,
-            ..Rules::default()
-        };
-        let json = |prefix: &str, directory: &str| {
-            let directory = self.directory.join(directory);
-            Mount::new(prefix, directory).rules(data.clone()).extensions(["json"])
-        };
-        let mut mounts = vec![templates, json(layout::DATA_PREFIX, "data")];
+        let mut mounts = vec![templates, self.json(layout::DATA_PREFIX, "data")];
         let others = [
             (layout::SAMPLE_PREFIX, layout::SAMPLES),
             (layout::SCHEMA_PREFIX, layout::SCHEMAS),
         ];
         let there = others.into_iter().filter(|(_, directory)| self.has_beside(directory));
-        mounts.extend(there.map(|(prefix, directory)| json(prefix, directory).supplementary()));
+        mounts.extend(there.map(|(prefix, directory)| self.json(prefix, directory).supplementary()));
+        mounts.extend(self.scope_mounts());
         mounts
+    }
+
+    /// Returns a directory of JSON below that of the site.
+    fn json(&self, prefix: &str, directory: &str) -> Mount {
+        let rules = Rules {
+            links: self.rules.links,
+            ..Rules::default()
+        };
+        let directory = self.directory.join(directory);
+        Mount::new(prefix, directory).rules(rules).extensions(["json"])
     }
 
     /// Makes the engine compile data with its own dialect, and publish it together with the entries that use it.
@@ -422,6 +427,15 @@ impl Site {
     #[must_use]
     pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
         !self.is_folder() && layout::companions_of(entry).iter().any(|name| exists(snapshot, name))
+    }
+
+    /// Returns the names of the data that an entry may have.
+    #[cfg(feature = "cli")]
+    pub(crate) fn data_names(&self, entry: &TemplateName) -> Vec<TemplateName> {
+        match self.is_folder() {
+            true => Vec::new(),
+            false => layout::companions_of(entry),
+        }
     }
 
     /// Returns true if an entry has a sample beside its data.

@@ -10,10 +10,10 @@ use tokio::sync::broadcast;
 
 use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
-use crate::protocol::report::NameSample;
+use crate::protocol::report::{NameSample, ScopeReport};
 use crate::snapshot::{Snapshot, Why};
 use crate::supervision::{Fault, GivenUp, Incident, Restarted};
-use crate::template::{Digest, TemplateKey, TemplateName};
+use crate::template::{Digest, Layer, TemplateKey, TemplateName};
 use crate::version::Version;
 
 pub use crate::snapshot::Serving;
@@ -80,6 +80,9 @@ pub struct Published {
     pub diagnostics: Vec<Diagnostic>,
     /// The number of all new diagnostics, listed or not.
     pub faults: usize,
+    /// The templates of other scopes whose status changed otherwise than in the shared stable scope.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<ScopeReport>,
     /// Time from noticing the first change to the swap, in microseconds.
     pub micros: u64,
 }
@@ -95,6 +98,9 @@ pub struct Fallback {
     pub serving: Serving,
     /// The fault.
     pub why: Arc<Why>,
+    /// The scope, named as its layer, unless it is the shared stable one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Layer>,
 }
 
 /// A template whose renders failed and that was rendered successfully.
@@ -104,6 +110,9 @@ pub struct Fixed {
     pub template: TemplateName,
     /// The version that was rendered.
     pub version: Version,
+    /// The scope, named as its layer, unless it is the shared stable one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Layer>,
 }
 
 /// The sender of events. Never waits for a subscriber.

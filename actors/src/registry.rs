@@ -65,6 +65,9 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
 }
 
+/// The number of scopes of which the log of a version names the first fault.
+const LOGGED_SCOPES_MAX: usize = 10;
+
 /// The effect of a command of an operator.
 enum CommandEffect<G> {
     /// A new version.
@@ -449,7 +452,12 @@ impl<G: TextGraph + Clone> Registry<G> {
         }
         for template in settled.fixed {
             let version = report.version;
-            self.0.events.send(Event::Fixed(Fixed { template, version }));
+            let scope = None;
+            self.0.events.send(Event::Fixed(Fixed {
+                template,
+                version,
+                scope,
+            }));
         }
         Ok(())
     }
@@ -478,6 +486,18 @@ fn log(published: &Published, quiet: bool) {
         true => published!(debug),
         false => published!(info),
     }
+    for scope in published.scopes.iter().take(LOGGED_SCOPES_MAX) {
+        let fault = scope.diagnostics.first().map(ToString::to_string);
+        if let Some(fault) = fault {
+            tracing::warn!(
+                version = published.version.number(),
+                scope = %scope.scope,
+                stale = scope.stale.len(),
+                broken = scope.broken.len(),
+                "{fault}"
+            );
+        }
+    }
 }
 
 /// Returns the events of a new version: the version itself, and one for each template that it names as stale or broken.
@@ -493,6 +513,7 @@ fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> 
         recovered: report.recovered.clone(),
         diagnostics: report.diagnostics.clone(),
         faults: report.faults,
+        scopes: report.scopes.clone(),
         micros: u64::try_from(micros).unwrap_or(u64::MAX),
     };
     let mut events = vec![Event::Published(Arc::new(published))];
@@ -503,6 +524,7 @@ fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> 
             version: report.version,
             serving: snapshot.serving(id).unwrap_or(Serving::StandIn),
             why: snapshot.why(id)?,
+            scope: None,
         })))
     }));
     events

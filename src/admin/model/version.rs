@@ -252,6 +252,7 @@ impl PublicationAnswer {
             diagnostics,
             micros,
             faults: _,
+            scopes: _,
         } = &*publication.published;
         Self {
             version: version.number(),

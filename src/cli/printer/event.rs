@@ -136,7 +136,7 @@ impl<'e> ServerEvent<'e> {
                     diagnostics: fallback.why.diagnostics.to_vec(),
                 }
             }
-            Event::Fixed(Fixed { template, version }) => Self::Fixed {
+            Event::Fixed(Fixed { template, version, .. }) => Self::Fixed {
                 template: template.clone(),
                 version: *version,
             },
