@@ -43,6 +43,7 @@ use crate::protocol::render::OnFailure;
 use crate::reader::{Reader, StandIn};
 use crate::renderer::{RenderWorker, Renderer};
 use crate::samples::Samples;
+use crate::snapshot::scopes::ExportedNames;
 use crate::snapshot::{Snapshot, SnapshotShared};
 use crate::store::{StoreError, StoreOptions};
 use crate::store_writer::StoreWriter;
@@ -73,6 +74,8 @@ pub(crate) struct StartPlan {
     pub(crate) dialects: Dialects,
     pub(crate) formatters: Formatters,
     pub(crate) companions: Companions,
+    /// The names that all tenants share.
+    pub(crate) exported: ExportedNames,
     pub(crate) entries: Entries,
     pub(crate) samples: Samples,
     pub(crate) contract: Contract,

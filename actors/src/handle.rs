@@ -11,6 +11,7 @@ mod pinned;
 mod preview;
 mod reload;
 mod renders;
+mod scope;
 mod request;
 mod template_handle;
 mod not_current;
@@ -48,6 +49,7 @@ pub use preview::Preview;
 pub use reload::Reloader;
 pub use renders::Renders;
 pub use request::RenderRequest;
+pub use scope::{ExplainedLayer, Explanation, ScopeHandle};
 pub use template_handle::TemplateHandle;
 
 /// A handle of a running engine. A clone is a handle of the same engine, which stops with its last handle or by [`Hotplate::shutdown`].

@@ -71,7 +71,10 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use engine::StartError;
 pub use events::{Event, Fallback, Fixed, Published, Serving, Subscription};
 pub use fault_log::{FAULTS_TARGET, RENDERS_TARGET};
-pub use handle::{Builder, Commands, Hotplate, Pinned, Preview, Reloader, RenderRequest, Renders, TemplateHandle};
+pub use handle::{
+    Builder, Commands, ExplainedLayer, Explanation, Hotplate, Pinned, Preview, Reloader, RenderRequest, Renders,
+    ScopeHandle, TemplateHandle,
+};
 pub use health::{
     ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode,
 };

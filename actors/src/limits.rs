@@ -28,6 +28,12 @@ pub struct Limits {
     /// Names that were ever defined or called in one engine, including the data of pages. None is freed before the next start. Bounds ids,
     /// edges and the size of a complete batch.
     pub templates: usize,
+    /// Tenants that have a text. A batch that brings more is refused.
+    pub tenants: usize,
+    /// Texts of one tenant, of all stages together. Further ones are broken, with an error that says so.
+    pub tenant_templates: usize,
+    /// Size in bytes of the compiled texts of one tenant. A text that would exceed it is broken, with an error that says so.
+    pub tenant_bytes: u64,
     /// Depth of directories below a root. Deeper ones are left out with a remark. A name has room for 512 levels.
     pub directory_depth: usize,
     /// Directories below one root, each counted once for every link that leads to it. Each may need a watch of the kernel. Further ones are
@@ -179,6 +185,9 @@ impl Default for Limits {
             source_rescan_bytes: 64 * 1024 * 1024,
             source_diagnostics: 20,
             templates: 1_000_000,
+            tenants: 16_384,
+            tenant_templates: 10_000,
+            tenant_bytes: 256 * 1024 * 1024,
             directory_depth: 64,
             directories: 65_536,
             directory_entries: 1_000_000,

@@ -94,7 +94,7 @@ impl Changes {
         self.changed.iter().map(|source| &source.key).chain(unreadable)
     }
 
-    /// Checks that all texts belong to the shared stable layer, the only one that is served. Texts of others must not replace its texts.
+    /// Checks that all texts belong to the shared stable layer, the only one that a store keeps.
     ///
     /// # Errors
     /// [`LoaderError`] names the first text of another layer.
@@ -102,7 +102,8 @@ impl Changes {
         match self.present().find(|key| key.layer != Layer::SHARED_STABLE) {
             None => Ok(()),
             Some(key) => Err(LoaderError::new(format!(
-                "the loader delivers `{key}`, but only the shared stable layer is served: leave out texts of tenants and of other stages"
+                "there is `{key}`, but a store does not keep texts of tenants and of later stages yet: start without a store, or without \
+                 these texts"
             ))),
         }
     }

@@ -48,6 +48,8 @@ pub(crate) struct WatcherConfig {
     /// The gate that the hints come through.
     pub(crate) gate: HintGate,
     pub(crate) recorder: Arc<Recorder>,
+    /// True if versions are stored, which keeps texts of the shared stable layer only.
+    pub(crate) has_store: bool,
 }
 
 /// The gate between the hints of a loader and the syncs of its Watcher. It outlives a fault of the Watcher, as the hints do.
@@ -180,6 +182,7 @@ pub(crate) struct Watcher {
     hints: Hints,
     gate: HintGate,
     recorder: Arc<Recorder>,
+    has_store: bool,
     /// The sources that were accepted. Absent after a start and after a loss: then everything is sent.
     known: Option<KnownSources>,
     drained: bool,
@@ -201,6 +204,7 @@ impl Behavior for Watcher {
             hints: setup.hints.clone(),
             gate: setup.gate.clone(),
             recorder: Arc::clone(&setup.recorder),
+            has_store: setup.has_store,
             known: None,
             drained: false,
             losses: 0,
@@ -282,8 +286,10 @@ impl Watcher {
             }
         };
         let known = self.known.take().unwrap_or_default();
-        // For the loader these changes are reported, so the next sync has to send everything.
-        if let Err(error) = changes.check_layers() {
+        // A store does not keep other layers. For the loader these changes are reported, so the next sync has to send everything.
+        if self.has_store
+            && let Err(error) = changes.check_layers()
+        {
             return SyncOutcome::LoadFailed(error);
         }
         let (changes, known) = known.compare(changes);

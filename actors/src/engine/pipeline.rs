@@ -17,6 +17,7 @@ use crate::contract::Checks;
 use crate::counters::Recorder;
 use crate::graph;
 use crate::graph::plan::Graph;
+use crate::graph::tenants::TenantBounds;
 use crate::limits::Limits;
 use crate::loader::Hints;
 use crate::policies::ActorKind;
@@ -51,7 +52,12 @@ impl ControlState {
             ..
         } = self;
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
-        let graph = Graph::new(&plan.formatters, plan.companions);
+        let has_store = plan.store.is_some();
+        let bounds = TenantBounds {
+            templates: limits.tenant_templates,
+            bytes: limits.tenant_bytes,
+        };
+        let graph = Graph::new(&plan.formatters, plan.companions).with_tenants(plan.exported, bounds);
         let state = AnsweredState::new(RegistryState::of(served.load_full()));
         let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph.clone())));
         let storing = Storing::new(plan.store.as_ref(), plan.audit.as_ref(), &plan.loaders)?;
@@ -151,7 +157,15 @@ impl ControlState {
             let recorder = Arc::clone(&recorder);
             compiler_children.push(Arc::clone(&compiler.child));
             let compiler = compiler.recipient();
-            let (watcher, hints) = start_watcher(id, worker.clone(), compiler, recorder, &limits, child, faults);
+            let (watcher, hints) = start_watcher(
+                id,
+                worker.clone(),
+                compiler,
+                recorder,
+                (&limits, has_store),
+                child,
+                faults,
+            );
             watcher_hints
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -225,7 +239,7 @@ fn start_watcher(
     worker: LoaderWorker,
     compiler: MeteredRecipient<SourcesChanged>,
     recorder: Arc<Recorder>,
-    limits: &Limits,
+    (limits, has_store): (&Limits, bool),
     child: Arc<Child>,
     faults: InjectedFaults,
 ) -> (ActorEntry<Watcher>, Hints) {
@@ -251,6 +265,7 @@ fn start_watcher(
             hints,
             gate,
             recorder,
+            has_store,
         };
         Shell::new(setup, child_of_shell, faults)
     });

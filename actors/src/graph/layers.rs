@@ -11,7 +11,7 @@ use crate::dialect::TemplateId;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::scopes::{ExportedNames, LATER_STAGES};
-use crate::snapshot::{NewestScopes, ScopeNews};
+use crate::snapshot::{IdSet, NewestScopes, ScopeNews};
 use crate::template::{Layer, Scope, Stage, TemplateKey, Tenant};
 use crate::version::LoaderId;
 
@@ -103,6 +103,7 @@ impl Graph {
     /// Returns the graph of a later stage that has no text yet.
     pub(super) fn as_later_stage(&self) -> Self {
         Self {
+            own: IdSet::default(),
             stages: [const { None }; LATER_STAGES],
             tenants: Tenants::default(),
             impact: Impact::default(),
@@ -137,6 +138,11 @@ impl Graph {
         let Some(after) = self.loaders.get(&at) else { return };
         let is_same = |one: &Arc<CompiledText>, other: &Arc<CompiledText>| one.is_the_same_as(other);
         for id in after.differences(&before, is_same) {
+            let mut own = self.loaders.iter().filter(|((rank, _), _)| *rank == LayerRank::Stage);
+            match own.any(|(_, texts)| texts.get(id).is_some()) {
+                true => _ = self.own.insert(id),
+                false => _ = self.own.remove(id),
+            }
             let Some(name) = self.names.name(id) else { continue };
             let key = TemplateKey {
                 layer: Layer::of(Scope { tenant: None, stage }),

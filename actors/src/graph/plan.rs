@@ -62,6 +62,8 @@ pub struct Graph {
     /// The warnings about the contract of each entry, and about required templates.
     pub(super) warned: Chunks<Arc<[Diagnostic]>>,
     pub(super) warned_of_required: Arc<[Diagnostic]>,
+    /// The templates of which a later stage has a text of its own.
+    pub(super) own: IdSet,
     /// The graphs of the later stages. Each has the texts of everyone below its own; one that has none is that of stable.
     pub(super) stages: [Option<Arc<Graph>>; LATER_STAGES],
     /// The tenants, whose texts lie over those of each stage.
@@ -115,6 +117,7 @@ impl Graph {
             violating: IdSet::default(),
             warned: Chunks::default(),
             warned_of_required: Arc::new([]),
+            own: IdSet::default(),
             stages: [const { None }; LATER_STAGES],
             tenants: Tenants::default(),
             impact: Impact::default(),
@@ -209,6 +212,7 @@ impl Graph {
             broken: self.broken.clone(),
             violating: self.violating.clone(),
             len: self.defined.len(),
+            own: self.own.clone(),
         }
     }
 

@@ -256,8 +256,10 @@ impl Graph {
             let bad = scope.bad(&faults);
             concerned.extend(effective.keys().chain(faults.keys()).copied());
             concerned.extend(overrides.iter().flat_map(|(_, placed)| targets(&placed.member)));
+            let of_stage = graph.layers[stage.number()].values();
             let texts = TenantTexts {
                 defined: effective.keys().copied().collect(),
+                of_stage: of_stage.flat_map(|texts| texts.keys().copied()).collect(),
                 overrides: Arc::new(overrides.with_bad(bad)),
                 faults,
             };

@@ -23,6 +23,7 @@ use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
 use crate::samples::{SampleSource, Samples};
+use crate::snapshot::scopes::ExportedNames;
 use crate::store::StoreOptions;
 use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
@@ -42,6 +43,7 @@ pub struct Builder {
     formatters: Formatters,
     stubs: Vec<String>,
     companions: Companions,
+    exported: ExportedNames,
     entries: Entries,
     samples: Samples,
     contract: Contract,
@@ -79,6 +81,7 @@ impl Builder {
             formatters: formatters::standard(),
             stubs: Vec::new(),
             companions: Companions::default(),
+            exported: ExportedNames::default(),
             entries: Entries::default(),
             samples: Samples::default(),
             contract: Contract::default(),
@@ -246,6 +249,20 @@ impl Builder {
             names.extend(companions(name));
             names
         });
+        self
+    }
+
+    /// Selects the names that tenants share with everyone; the default is all. A tenant can neither name nor replace a shared template that is
+    /// not exported: the same name in a text of the tenant means a template of the tenant alone. A shared template that the tenant may name
+    /// still calls it. The function must be pure: it is asked again and again.
+    ///
+    /// ```
+    /// use hotplate_actors::Hotplate;
+    ///
+    /// let builder = Hotplate::builder().exported(|name| !name.starts_with("internal/"));
+    /// ```
+    pub fn exported(mut self, is_exported: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        self.exported = ExportedNames(Some(Arc::new(is_exported)));
         self
     }
 
@@ -580,6 +597,7 @@ impl Builder {
             dialects,
             formatters,
             companions: self.companions,
+            exported: self.exported,
             entries: self.entries,
             samples: self.samples,
             contract: self.contract,

@@ -11,6 +11,7 @@ use crate::dialect::{Missing, TemplateId};
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::{ContextSource, Reader, Serialized};
 use crate::snapshot::Snapshot;
+use crate::template::Scope;
 use crate::version::Version;
 
 /// A render of one entry. [`RenderRequest::render`] runs it in the thread of the caller; [`Renders::render`](crate::Renders::render) moves
@@ -99,6 +100,12 @@ impl<'r, S> RenderRequest<'r, S> {
     /// Renders a kept version instead of the one that is served, or of the one that is pinned.
     pub fn at(mut self, version: Version) -> Self {
         self.options.at = Some(version);
+        self
+    }
+
+    /// Renders the entry as a scope sees it, in place of the shared stable one.
+    pub fn scope(mut self, scope: &Scope) -> Self {
+        self.options.scope = scope.clone();
         self
     }
 

@@ -50,8 +50,6 @@ pub(super) fn no_tenant(name: &str) -> RenderFailure {
 
 /// Returns the template whose name is most similar to an unknown name.
 pub(super) fn nearest(place: Scoped<'_>, shown: &str) -> Option<TemplateName> {
-    let entries = place.entries().take(NEAR_NAMES_MAX);
-    let names = entries.filter(|(id, name, _)| place.id(name.as_str()) == Some(*id));
-    let names = names.map(|(_, name, _)| name);
+    let names = place.named_entries().take(NEAR_NAMES_MAX).map(|(_, name, _)| name);
     suggested_template(shown, names).cloned()
 }

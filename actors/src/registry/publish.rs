@@ -51,6 +51,14 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The number of tenants would exceed [`Limits::tenants`].
+    #[error("there would be {tenants} tenants, but the limit `tenants` is {limit}: raise the limit, or remove tenants")]
+    TooManyTenants {
+        /// The number of tenants that there would be.
+        tenants: usize,
+        /// The limit.
+        limit: usize,
+    },
 }
 
 /// Computes the next version: a pure function whose cost is that of the plan.
@@ -66,12 +74,16 @@ pub fn publish(state: &RegistryState, plan: &Plan, limits: &Limits) -> Decision 
     Decision::Published { state, report, effects }
 }
 
-/// Checks that a plan does not have too many names.
+/// Checks that a plan does not have too many names or tenants.
 pub(crate) fn check_size(plan: &Plan, limits: &Limits) -> Result<(), Refusal> {
     let limit = limits.templates.min(u32::MAX as usize);
     let templates = plan.names.len();
-    match templates > limit {
-        true => Err(Refusal::TooManyTemplates { templates, limit }),
+    if templates > limit {
+        return Err(Refusal::TooManyTemplates { templates, limit });
+    }
+    let (tenants, limit) = (plan.scopes.tenants.len(), limits.tenants);
+    match tenants > limit {
+        true => Err(Refusal::TooManyTenants { tenants, limit }),
         false => Ok(()),
     }
 }

@@ -43,6 +43,8 @@ pub(crate) struct Content {
     pub(crate) violating: IdSet,
     sum: DigestSum,
     len: usize,
+    /// The templates of which a later stage has a text of its own.
+    own: IdSet,
 }
 
 /// The newest texts, and what is wrong with them.
@@ -58,6 +60,8 @@ pub(crate) struct NewestTexts {
     pub(crate) violating: IdSet,
     /// The number of templates.
     pub(crate) len: usize,
+    /// The templates of which a later stage has a text of its own.
+    pub(crate) own: IdSet,
 }
 
 impl Content {
@@ -81,6 +85,11 @@ impl Content {
 
     pub(crate) fn stale(&self) -> &StaleSet {
         &self.stale
+    }
+
+    /// Returns true if a later stage has a text of a template of its own.
+    pub(crate) fn is_own(&self, id: TemplateId) -> bool {
+        self.own.contains(id)
     }
 
     /// Returns true if a template has a fault or reaches one.
@@ -133,6 +142,7 @@ impl Content {
             violating: newest.violating.clone(),
             sum: DigestSum::default(),
             len: newest.len,
+            own: newest.own.clone(),
         };
         let mut sum = DigestSum::default();
         let mut contributions = Contributions::new(&content, names);
@@ -156,6 +166,7 @@ impl Content {
             violating: newest.violating.clone(),
             sum: self.sum,
             len: newest.len,
+            own: newest.own.clone(),
         };
         let (was, is) = (self.stale.bad(), &newest.bad);
         let moved = was.without(is).or(&is.without(was));

@@ -8,7 +8,7 @@ use super::memory::ScopeMemory;
 use super::scopes::ScopeContent;
 use super::{EntryStatus, Generation, Snapshot, Status, Why};
 use crate::dialect::{Closure, TemplateId};
-use crate::template::{Digest, Scope, Stage, TemplateName};
+use crate::template::{Digest, Layer, Scope, Stage, TemplateName, Tenant};
 use crate::version::Version;
 
 /// The templates of one version as one scope sees them. It is as cheap to copy as the references that it consists of.
@@ -58,6 +58,32 @@ impl Snapshot {
         };
         let other = Some(OtherScope { scope, content, memory });
         Some(Scoped { snapshot: self, other })
+    }
+
+    /// Returns the tenants that have a text, sorted.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<Tenant> {
+        let mut tenants: Vec<Tenant> = self.generation.scopes.tenants.keys().cloned().collect();
+        tenants.sort_unstable();
+        tenants
+    }
+
+    /// Returns the stages beside the stable one that have a text of everyone.
+    #[must_use]
+    pub fn later_stages(&self) -> Vec<Stage> {
+        let later = Stage::ALL.into_iter().skip(1).zip(&self.generation.scopes.stages);
+        later
+            .filter(|(_, content)| content.is_some())
+            .map(|(stage, _)| stage)
+            .collect()
+    }
+
+    /// Returns true if a layer has a text of a name, whether it compiles or not.
+    pub(crate) fn has_text(&self, layer: &Layer, name: &str) -> bool {
+        let (scopes, scope) = (&self.generation.scopes, layer.scope());
+        scopes
+            .id(scope, name, &self.index)
+            .is_some_and(|id| scopes.has_text(scope, id, &self.content))
     }
 
     /// Returns this snapshot as the shared stable scope sees it.
@@ -146,6 +172,12 @@ impl<'s> Scoped<'s> {
     /// Returns every entry, by id.
     pub fn entries(self) -> impl Iterator<Item = (TemplateId, &'s TemplateName, EntryStatus<'s>)> {
         self.content().entries(&self.snapshot.index)
+    }
+
+    /// Returns every entry that can be rendered by its name. Texts that are not exported are entries that a tenant only reaches by calls.
+    pub fn named_entries(self) -> impl Iterator<Item = (TemplateId, &'s TemplateName, EntryStatus<'s>)> {
+        self.entries()
+            .filter(move |(id, name, _)| self.id(name.as_str()) == Some(*id))
     }
 
     /// Returns the faults that keep the newest text of an entry from being served; `None` if it is current.

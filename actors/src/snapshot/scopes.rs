@@ -38,6 +38,8 @@ pub(crate) struct TenantTexts {
     pub(crate) overrides: Arc<Overrides>,
     /// The templates whose newest text is one of the tenant.
     pub(crate) defined: BTreeSet<TemplateId>,
+    /// Those whose text the tenant has in this stage.
+    pub(crate) of_stage: BTreeSet<TemplateId>,
     /// The faults of texts that are not those of the stage: of the tenant's own texts, and of texts of everyone that have other faults, or
     /// none, because of the tenant's texts.
     pub(crate) faults: BTreeMap<TemplateId, Option<Arc<[Diagnostic]>>>,
@@ -181,6 +183,23 @@ impl Scopes {
         }
     }
 
+    /// Returns true if the layer of a scope has a text of a template.
+    pub(crate) fn has_text(&self, scope: &Scope, id: TemplateId, stable: &Content) -> bool {
+        match (&scope.tenant, scope.stage) {
+            (None, Stage::Stable) => !matches!(stable.status(id), EntryStatus::Gone),
+            (None, stage) => {
+                let content = self.stages[stage.number() - 1].as_ref();
+                content.is_some_and(|content| content.is_own(id))
+            }
+            (Some(tenant), stage) => {
+                let texts = self
+                    .tenant(tenant)
+                    .and_then(|view| view.stages[stage.number()].as_ref());
+                texts.is_some_and(|stage| stage.texts.of_stage.contains(&id))
+            }
+        }
+    }
+
     /// Returns true if these texts are those of these scopes. `news` are the tenants that may differ.
     pub(crate) fn has(&self, newest: &NewestScopes, news: &BTreeSet<Tenant>) -> bool {
         let are_stages = self.stages.iter().zip(&newest.stages).all(|pair| match pair {
@@ -312,8 +331,14 @@ impl TenantStage {
         // The views that are pinned again after a roll-back are those of a time when the tenant may have had other texts.
         let has_same_texts =
             change.rolled_back_to.is_none() && former.is_some_and(|former| former.has_members_of(&texts.overrides));
+        // A template that only the tenant had is stale for it, and broken for everyone.
+        let is_stale_here = |id: &TemplateId| {
+            let had_text = former.is_some_and(|former| former.placed(*id).is_some());
+            had_text && stage_bad.contains(*id) && !was.is_bad(*id) && is.stale().is_broken(*id)
+        };
         let is_shared = match own {
-            None => texts.overrides.bad().is_none() && (has_same_texts || stage_bad.is_empty()),
+            None if texts.overrides.bad().is_some() => false,
+            None => stage_bad.is_empty() || (has_same_texts && !texts.defined.iter().any(is_stale_here)),
             Some(_) => bad.is_empty() && stage_bad.is_empty(),
         };
         if is_shared {

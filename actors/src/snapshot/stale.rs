@@ -117,14 +117,16 @@ impl StaleSet {
         &self.bad
     }
 
+    /// Returns true if a template is broken.
+    pub(crate) fn is_broken(&self, id: TemplateId) -> bool {
+        self.class_of(id) == Some(ClassNumber::BROKEN)
+    }
+
     /// Returns those of some templates that are broken.
     pub(crate) fn broken_of(&self, ids: &IdSet) -> IdSet {
         match self.broken {
             0 => IdSet::default(),
-            _ => ids
-                .iter()
-                .filter(|id| self.class_of(*id) == Some(ClassNumber::BROKEN))
-                .collect(),
+            _ => ids.iter().filter(|id| self.is_broken(*id)).collect(),
         }
     }
 

@@ -129,6 +129,35 @@ impl Scope {
     pub fn is_shared_stable(&self) -> bool {
         self.tenant.is_none() && self.stage == Stage::Stable
     }
+
+    /// Returns the layers that the scope sees, in the order in which they are asked: of the tenant in the stage, of the tenant, of everyone in
+    /// the stage, of everyone.
+    ///
+    /// ```
+    /// use hotplate_actors::template::{Scope, Stage, Tenant};
+    ///
+    /// let scope = Scope { tenant: Some(Tenant::new("acme")?), stage: Stage::Canary };
+    /// let layers: Vec<String> = scope.layers().iter().map(ToString::to_string).collect();
+    /// assert_eq!(layers, ["tenant acme@canary", "tenant acme", "shared@canary", "shared"]);
+    /// # Ok::<(), hotplate_actors::template::TenantError>(())
+    /// ```
+    #[must_use]
+    pub fn layers(&self) -> Vec<Layer> {
+        let tenants = [self.tenant.clone(), None]
+            .into_iter()
+            .skip(usize::from(self.tenant.is_none()));
+        let stages = [self.stage, Stage::Stable];
+        let stages = &stages[usize::from(self.stage == Stage::Stable)..];
+        let layers = tenants.flat_map(|tenant| {
+            stages.iter().map(move |stage| {
+                Layer(Self {
+                    tenant: tenant.clone(),
+                    stage: *stage,
+                })
+            })
+        });
+        layers.collect()
+    }
 }
 
 /// The texts that one scope adds to those that it shares with others. The default is that of the shared stable scope.
