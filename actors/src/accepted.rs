@@ -6,6 +6,8 @@ use crate::audit::progress::Unwritten;
 use crate::protocol::hold::{HoldOrigin, WaitingTemplates};
 use crate::protocol::plan::Plan;
 use crate::snapshot::{Content, Scopes, SourceTexts};
+use crate::stages::state::StagesState;
+use crate::template::{Stage, Tenant};
 
 /// The last state that the Registry has accepted. The Registry is its only writer; the Graph works on drafts of it. The two halves are
 /// committed together, so they always are about the same templates, and a fault of either actor loses nothing. A clone is cheap.
@@ -20,6 +22,8 @@ pub(crate) struct AcceptedState<R, G> {
     pub(crate) graph: G,
     /// The records for the audit log that are not written yet.
     pub(crate) unwritten: Unwritten,
+    /// The decisions about the stages.
+    pub(crate) stages: Arc<StagesState>,
 }
 
 impl<R, G> AcceptedState<R, G> {
@@ -29,6 +33,7 @@ impl<R, G> AcceptedState<R, G> {
             registry,
             graph,
             unwritten: Unwritten::default(),
+            stages: Arc::default(),
         }
     }
 
@@ -39,6 +44,7 @@ impl<R, G> AcceptedState<R, G> {
             registry,
             graph,
             unwritten: self.unwritten.clone(),
+            stages: Arc::clone(&self.stages),
         }
     }
 }
@@ -52,6 +58,10 @@ pub(crate) trait TextGraph: Sized {
 
     /// Returns the graph with everything applied that waits, and the effect; `None` if nothing waits.
     fn resume(&self) -> Option<(Self, Plan)>;
+
+    /// Returns the graph in which stable has the texts of a later stage, those of everyone or those of one tenant, and the effect; `None` if
+    /// none of them differs. The texts that stable has in the sources wait.
+    fn promote(&self, stage: Stage, tenant: Option<&Tenant>, origin: HoldOrigin) -> Option<(Self, Plan)>;
 
     /// Returns the number of templates that wait.
     fn waiting(&self) -> usize;
@@ -71,6 +81,11 @@ impl<G: TextGraph> TextGraph for Arc<G> {
 
     fn resume(&self) -> Option<(Self, Plan)> {
         (**self).resume().map(|(graph, plan)| (Self::new(graph), plan))
+    }
+
+    fn promote(&self, stage: Stage, tenant: Option<&Tenant>, origin: HoldOrigin) -> Option<(Self, Plan)> {
+        let promoted = (**self).promote(stage, tenant, origin);
+        promoted.map(|(graph, plan)| (Self::new(graph), plan))
     }
 
     fn waiting(&self) -> usize {

@@ -141,7 +141,11 @@ pub(super) async fn restore(
             body,
         });
         let served = compile(served.into_iter().collect(), compiler, languages).await?.pop();
-        let origin = HoldOrigin { version: since, cause };
+        let origin = HoldOrigin {
+            version: since,
+            cause,
+            is_promotion: false,
+        };
         held.push((name, served.map(|(_, text)| text), origin));
     }
     if !held.is_empty() {
