@@ -21,7 +21,7 @@ async fn hello(State(hotplate): State<Hotplate>, Path(name): Path<String>) -> Re
     match hotplate.render("hello.html", &Greeting { name, guests }) {
         Ok(page) => {
             let status = match page.freshness {
-                Freshness::Current | Freshness::Stale { .. } => StatusCode::OK,
+                Freshness::Current | Freshness::Stable { .. } | Freshness::Stale { .. } => StatusCode::OK,
                 Freshness::Fallback { .. } => StatusCode::SERVICE_UNAVAILABLE,
             };
             (status, Html(page.body)).into_response()

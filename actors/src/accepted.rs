@@ -7,6 +7,8 @@ use crate::protocol::hold::{HoldOrigin, WaitingTemplates};
 use crate::protocol::kept::VersionOrigin;
 use crate::protocol::plan::Plan;
 use crate::snapshot::{Content, Scopes, SourceTexts};
+use crate::stages::state::StagesState;
+use crate::template::{Stage, Tenant};
 
 /// The last state that the Registry has accepted. The Registry is its only writer; the Graph works on drafts of it. The two halves are
 /// committed together, so they always are about the same templates, and a fault of either actor loses nothing. A clone is cheap.
@@ -23,6 +25,8 @@ pub(crate) struct AcceptedState<R, G> {
     pub(crate) unwritten: Unwritten,
     /// The time and the cause of the version that is served.
     pub(crate) origin: Option<Arc<VersionOrigin>>,
+    /// The decisions about the stages.
+    pub(crate) stages: Arc<StagesState>,
 }
 
 impl<R, G> AcceptedState<R, G> {
@@ -33,6 +37,7 @@ impl<R, G> AcceptedState<R, G> {
             graph,
             unwritten: Unwritten::default(),
             origin: None,
+            stages: Arc::default(),
         }
     }
 
@@ -44,6 +49,7 @@ impl<R, G> AcceptedState<R, G> {
             graph,
             unwritten: self.unwritten.clone(),
             origin: self.origin.clone(),
+            stages: Arc::clone(&self.stages),
         }
     }
 }
@@ -57,6 +63,10 @@ pub(crate) trait TextGraph: Sized {
 
     /// Returns the graph with everything applied that waits, and the effect; `None` if nothing waits.
     fn resume(&self) -> Option<(Self, Plan)>;
+
+    /// Returns the graph in which stable has the texts of a later stage, those of everyone or those of one tenant, and the effect; `None` if
+    /// none of them differs. The texts that stable has in the sources wait.
+    fn promote(&self, stage: Stage, tenant: Option<&Tenant>, origin: HoldOrigin) -> Option<(Self, Plan)>;
 
     /// Returns the number of templates that wait.
     fn waiting(&self) -> usize;
@@ -76,6 +86,11 @@ impl<G: TextGraph> TextGraph for Arc<G> {
 
     fn resume(&self) -> Option<(Self, Plan)> {
         (**self).resume().map(|(graph, plan)| (Self::new(graph), plan))
+    }
+
+    fn promote(&self, stage: Stage, tenant: Option<&Tenant>, origin: HoldOrigin) -> Option<(Self, Plan)> {
+        let promoted = (**self).promote(stage, tenant, origin);
+        promoted.map(|(graph, plan)| (Self::new(graph), plan))
     }
 
     fn waiting(&self) -> usize {

@@ -181,7 +181,7 @@ impl Recorder {
         usage.rendered(self.clock.seconds(begun.tick), begun.stands_for());
         match result {
             Ok(rendered) => match rendered.freshness {
-                Freshness::Current => {}
+                Freshness::Current | Freshness::Stable { .. } => {}
                 Freshness::Stale { .. } => usage.stale(begun.stands_for()),
                 Freshness::Fallback { .. } => usage.failed(),
             },

@@ -36,6 +36,7 @@ use crate::events::{Event, EventBus, Subscription};
 use crate::fault_log::{FaultLog, Wording};
 use crate::graph::plan::Graph;
 use crate::idempotency::{AnswerStore, PendingAnswer};
+use crate::judge::JudgeError;
 use crate::limits::{Limits, LimitsError};
 use crate::loader::{Hints, LoaderError, RegisteredLoader};
 use crate::policies::{ActorKind, Policies};
@@ -47,6 +48,7 @@ use crate::renderer::{RenderWorker, Renderer};
 use crate::samples::Samples;
 use crate::snapshot::scopes::ExportedNames;
 use crate::snapshot::{Snapshot, SnapshotShared};
+use crate::stages::{StageSettings, Stages};
 use crate::store::{StoreError, StoreOptions};
 use crate::store_writer::StoreWriter;
 use crate::supervision::{
@@ -98,6 +100,8 @@ pub(crate) struct StartPlan {
     pub(crate) audit: Option<AuditOptions>,
     /// The templates without which the engine does not start.
     pub(crate) required_at_start: Vec<TemplateName>,
+    /// How canaries are judged and rolled out.
+    pub(crate) stages: StageSettings,
 }
 
 /// Errors of starting an engine.
@@ -197,6 +201,9 @@ pub enum StartError {
     /// The first version took too long.
     #[error("the first version was not ready within {0} ms (the limit `start_ms`)")]
     TooSlow(u64),
+    /// The thresholds of the judge contradict each other.
+    #[error("the settings of the judge are invalid: {0}")]
+    Judge(#[source] JudgeError),
     /// Two limits contradict each other.
     #[error("the limits are invalid: {0}")]
     Limits(#[source] LimitsError),
@@ -226,6 +233,7 @@ pub(crate) struct Engine {
     timers: Timers,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) fault_log: Arc<FaultLog>,
+    pub(crate) stages: Arc<Stages>,
     served: Arc<ArcSwap<Snapshot>>,
     control: mpsc::Sender<ControlCommand>,
     /// Supervisor of the actors of users, from the first group on.
@@ -326,14 +334,14 @@ impl Engine {
             plan.stand_in.template.clone(),
             plan.wording.clone(),
         ));
+        let stages = Stages::new(&plan.stages, &events).map_err(StartError::Judge)?;
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),
-            plan.on_failure,
-            plan.stand_in.clone(),
+            (plan.on_failure, plan.stand_in.clone()),
             &events,
-            Arc::clone(&fault_log),
-            Arc::clone(&recorder),
+            (Arc::clone(&fault_log), Arc::clone(&recorder)),
+            Arc::clone(&stages),
         );
         let timers = Timers::start("hotplate-timers")?;
         let watcher_hints = WatcherHints::default();
@@ -369,6 +377,7 @@ impl Engine {
             faults: Arc::new(faults),
             recorder: Arc::clone(&recorder),
             fault_log: Arc::clone(&fault_log),
+            stages: Arc::clone(&stages),
         };
         std::thread::Builder::new()
             .name("hotplate".into())
@@ -383,6 +392,7 @@ impl Engine {
                 limits,
                 recorder,
                 fault_log,
+                stages,
                 timers,
                 served,
                 control,

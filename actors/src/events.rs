@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 
 use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
+use crate::judge::Stopped;
 use crate::protocol::report::{NameSample, ScopeReport};
 use crate::snapshot::{Snapshot, Why};
 use crate::supervision::{Fault, GivenUp, Incident, Restarted};
@@ -31,6 +32,10 @@ pub enum Event {
     /// A template whose renders failed was rendered successfully, for the first time since its text or that of a template that it calls
     /// was changed.
     Fixed(Fixed),
+    /// The judge has stopped a stage: its visitors get stable.
+    StageStopped(Arc<Stopped>),
+    /// Something was decided about a stage: by a person, or by a rollout that is automatic.
+    StageChanged(Arc<StageChanged>),
     /// An actor failed. One of the next two events follows.
     ActorFailed(Fault),
     /// An actor was restarted.
@@ -113,6 +118,19 @@ pub struct Fixed {
     /// The scope, named as its layer, unless it is the shared stable one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Layer>,
+}
+
+/// A decision about a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StageChanged {
+    /// The name of the stage.
+    pub stage: &'static str,
+    /// The name of the decision: `start`, `advance`, `promote`, `abort` or `resume`.
+    pub action: &'static str,
+    /// The cause: a name, a reason and a trace.
+    pub cause: Cause,
+    /// The version that is served since.
+    pub version: Version,
 }
 
 /// The sender of events. Never waits for a subscriber.

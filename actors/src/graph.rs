@@ -16,6 +16,7 @@ mod impact;
 mod inspect;
 mod layers;
 pub mod plan;
+mod promote;
 mod tenant_faults;
 pub(crate) mod tenants;
 

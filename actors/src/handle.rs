@@ -29,6 +29,7 @@ use crate::dialect::{Escape, TemplateId};
 use crate::engine::{Engine, StoredError};
 use crate::events::{Event, Subscription};
 use crate::health::Health;
+use crate::judge::StageSwitch;
 use crate::limits::Limits;
 use crate::policies::ActorKind;
 use crate::protocol::messages::{
@@ -38,6 +39,7 @@ use crate::protocol::reload::{NotCurrent, ReloadReport};
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::Serialized;
 use crate::snapshot::{Compared, Serving, Snapshot, SupersededVersion};
+use crate::stages::StageStatus;
 use crate::supervision::{Group, GroupError, InjectedFaults, Policy, Serve, Strategy, Supervised, Unavailable};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -425,6 +427,18 @@ impl Hotplate {
     /// Returns the fault count of each actor, through which a fault can be injected for a drill.
     pub fn faults(&self) -> impl Iterator<Item = (&'static str, &InjectedFaults)> {
         self.0.actors.faults.iter().map(|(actor, faults)| (*actor, faults))
+    }
+
+    /// Returns the state of each stage other than stable: what the judge knows, why it is stopped, and the rollout of canary. Sends no message.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageStatus> {
+        self.0.stages.status(&self.0.reader.current())
+    }
+
+    /// Returns the switch that says which stages are on and how many visitors get canary, for choosing the scope of a request without a lock.
+    #[must_use]
+    pub fn stage_switch(&self) -> &Arc<StageSwitch> {
+        self.0.stages.switch()
     }
 
     /// Returns the health of each actor, loader and mailbox. Sends no message and never waits.

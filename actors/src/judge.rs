@@ -66,7 +66,7 @@ impl Outcome {
             Ok(rendered) => match rendered.freshness {
                 Freshness::Current => Self::Good,
                 Freshness::Stale { .. } if compiled == Status::Stale => Self::NotJudged,
-                Freshness::Stale { .. } | Freshness::Fallback { .. } => Self::Failed,
+                Freshness::Stale { .. } | Freshness::Stable { .. } | Freshness::Fallback { .. } => Self::Failed,
             },
             Err(RenderFailure::Failed(_) | RenderFailure::Broken { .. }) => Self::Failed,
             Err(_) => Self::NotJudged,
@@ -275,6 +275,12 @@ impl Judge {
 
     /// Forgets what is known of a stage and lets it go on: another canary begins, or a person resumes one that was stopped.
     pub fn begin(&self, stage: Stage) {
+        self.forget(stage);
+        self.switch.resume(stage);
+    }
+
+    /// Forgets what is known of a stage, because its texts changed. One that is stopped stays stopped.
+    pub fn forget(&self, stage: Stage) {
         if let Some(record) = self.record(stage) {
             record.renders.store(0, Ordering::Relaxed);
             record.failed.store(0, Ordering::Relaxed);
@@ -283,7 +289,6 @@ impl Judge {
             record.size.reset();
             record.took_ns.clear();
             record.limits.forget();
-            self.switch.resume(stage);
         }
     }
 

@@ -12,4 +12,5 @@ pub mod hold;
 pub mod report;
 pub mod render;
 pub mod reload;
+pub mod stage;
 pub mod preview;

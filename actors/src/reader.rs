@@ -14,6 +14,7 @@ mod fallback;
 mod standin;
 mod context_source;
 mod workspace;
+mod judged;
 pub(crate) mod unserved;
 
 use std::fmt;
@@ -32,6 +33,7 @@ use crate::limits::Limits;
 use crate::protocol::kept::VersionNotKept;
 use crate::protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
 use crate::snapshot::{BreakerRules, EntryStatus, HolderKind, Scoped, Snapshot};
+use crate::stages::Stages;
 use crate::template::{Digest, Scope};
 use crate::version::Version;
 
@@ -59,17 +61,17 @@ struct ReaderShared {
     events: WeakEventBus,
     fault_log: Arc<FaultLog>,
     recorder: Arc<Recorder>,
+    stages: Arc<Stages>,
 }
 
 impl Reader {
     pub(crate) fn new(
         served: Arc<ArcSwap<Snapshot>>,
         limits: Arc<Limits>,
-        on_failure: OnFailure,
-        stand_in: StandIn,
+        (on_failure, stand_in): (OnFailure, StandIn),
         events: &EventBus,
-        fault_log: Arc<FaultLog>,
-        recorder: Arc<Recorder>,
+        (fault_log, recorder): (Arc<FaultLog>, Arc<Recorder>),
+        stages: Arc<Stages>,
     ) -> Self {
         let shared = ReaderShared {
             rules: BreakerRules::of(&limits),
@@ -79,6 +81,7 @@ impl Reader {
             events: events.weak(),
             fault_log,
             recorder,
+            stages,
         };
         Self {
             served,
@@ -126,7 +129,8 @@ impl Reader {
         let (id, result) = match place(snapshot, &options.scope) {
             Some(place) => {
                 let id = id.filter(|_| place.scope().is_none()).or_else(|| find(place, name));
-                (id, self.answer(place, name, id, source, options, AttemptBudget::Whole))
+                let size = AttemptBudget::Whole;
+                (id, self.answer_in_scope(begun, place, name, id, source, options, size))
             }
             None => (None, Err(no_tenant(name))),
         };
@@ -163,7 +167,7 @@ impl Reader {
         if id.is_some_and(not_here) {
             return None;
         }
-        let result = self.answer(place, name, id, source, options, AttemptBudget::Brief);
+        let result = self.answer_in_scope(begun, place, name, id, source, options, AttemptBudget::Brief);
         if let Err(RenderFailure::Failed(_) | RenderFailure::Context(_)) = result {
             return None;
         }
@@ -198,7 +202,7 @@ impl Reader {
             return Err(no_tenant(name));
         };
         let id = find(place, name);
-        let result = self.answer(place, name, id, source, options, AttemptBudget::Whole);
+        let result = self.answer_in_scope(begun, place, name, id, source, options, AttemptBudget::Whole);
         self.shared.recorder.used(begun, id, &result);
         result
     }

@@ -15,6 +15,7 @@ pub mod publish;
 mod report;
 mod scope_report;
 mod restore;
+mod stages;
 pub mod state;
 
 use std::sync::Arc;
@@ -37,7 +38,9 @@ use crate::protocol::messages::{
 };
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
+use crate::stages::Stages;
 use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
+use crate::template::{Layer, Stage};
 use crate::version::Version;
 use crate::wall_clock::now_ms;
 
@@ -61,6 +64,8 @@ pub(crate) struct RegistryConfig<G> {
     pub(crate) recorder: Arc<Recorder>,
     /// The progress of the audit log; `None` if there is none.
     pub(crate) audit: Option<Arc<AuditProgress>>,
+    /// The stages other than stable, to which decisions are applied.
+    pub(crate) stages: Arc<Stages>,
     /// Called after each commit, so that the state is stored. It never waits.
     pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
 }
@@ -78,6 +83,43 @@ enum CommandEffect<G> {
     None(RolledBack),
 }
 
+/// The part of a record for the audit log that is not in the state.
+#[derive(Default)]
+struct Note<'r> {
+    action: AuditAction,
+    /// The version that was served before.
+    before: Version,
+    /// The differences, if another version is served.
+    report: Option<&'r Arc<Report>>,
+    /// The cause, unless the report has it.
+    cause: Cause,
+    /// The reason of a refusal.
+    refused: Option<String>,
+    /// The layer of the stage that it is about.
+    stage: Option<Layer>,
+}
+
+impl<'r> Note<'r> {
+    fn published(action: AuditAction, before: Version, report: &'r Arc<Report>) -> Self {
+        Self {
+            action,
+            before,
+            report: Some(report),
+            ..Self::default()
+        }
+    }
+
+    fn unpublished(action: AuditAction, before: Version, cause: Cause, refused: Option<String>) -> Self {
+        Self {
+            action,
+            before,
+            cause,
+            refused,
+            ..Self::default()
+        }
+    }
+}
+
 /// The behaviour of the Registry.
 pub(crate) struct Registry<G>(RegistryConfig<G>);
 
@@ -91,6 +133,7 @@ impl<G: TextGraph + Clone + Unpin + 'static> Behavior for Registry<G> {
             setup.served.store(committed);
         }
         (setup.committed)();
+        setup.stages.apply(&setup.accepted.draft().stages);
         Ok(Self(RegistryConfig {
             accepted: setup.accepted.open(),
             ..setup.clone()
@@ -196,7 +239,7 @@ impl<G: TextGraph + Clone> Registry<G> {
             Decision::Published { state, report, effects } => {
                 let report = Arc::new(report.caused_by(cause));
                 let next = accepted.next(registry.with(state), graph);
-                let next = self.noted(next, AuditAction::Publish, version, Some(&report));
+                let next = self.noted(next, Note::published(AuditAction::Publish, version, &report));
                 let next = Self::made(next, &report.cause, false);
                 self.swap(next, &report, &effects, noticed, false)?;
                 self.0.recorder.edited(noticed);
@@ -206,7 +249,7 @@ impl<G: TextGraph + Clone> Registry<G> {
                 let is_held = accepted.graph.waiting() != graph.waiting();
                 let mut next = accepted.next(registry.clone(), graph);
                 if is_held {
-                    next = self.noted_with(next, AuditAction::Hold, version, None, cause, None);
+                    next = self.noted(next, Note::unpublished(AuditAction::Hold, version, cause, None));
                 }
                 self.commit(next)?;
                 BatchOutcome::Unchanged(version)
@@ -215,7 +258,8 @@ impl<G: TextGraph + Clone> Registry<G> {
                 let reason = reason.to_string();
                 if self.0.audit.is_some() {
                     let refused = Some(reason.clone());
-                    self.commit(self.noted_with(accepted, AuditAction::Refuse, version, None, cause, refused))?;
+                    let note = Note::unpublished(AuditAction::Refuse, version, cause, refused);
+                    self.commit(self.noted(accepted, note))?;
                 }
                 BatchOutcome::Refused(reason)
             }
@@ -236,12 +280,8 @@ impl<G: TextGraph + Clone> Registry<G> {
         let (state, report, effects) = restore(&registry.state, &plan, &stale, version, &self.0.limits);
         let report = Arc::new(report.caused_by(cause));
         let next = accepted.next(registry.with(state), graph);
-        let next = self.noted(
-            next,
-            AuditAction::Restore,
-            registry.state.snapshot().version(),
-            Some(&report),
-        );
+        let before = registry.state.snapshot().version();
+        let next = self.noted(next, Note::published(AuditAction::Restore, before, &report));
         let next = AcceptedState {
             origin: origin.map(Arc::new),
             ..next
@@ -312,7 +352,7 @@ impl<G: TextGraph + Clone> Registry<G> {
                 let answer = RolledBack::Published(Arc::clone(&report));
                 let registry = registry.with(changed.state).answer(key, &answer, &self.0.limits);
                 let next = accepted.next(registry, changed.graph);
-                let next = self.noted(next, action, before, Some(&report));
+                let next = self.noted(next, Note::published(action, before, &report));
                 let next = Self::made(next, &report.cause, is_roll_back);
                 let swapped = self.swap(next, &report, &changed.effects, Instant::now(), is_roll_back);
                 return swapped
@@ -328,7 +368,7 @@ impl<G: TextGraph + Clone> Registry<G> {
         let registry = registry.clone().answer(key, &answer, &self.0.limits);
         let mut next = accepted.next(registry, graph);
         if let Some((action, refused)) = action {
-            next = self.noted_with(next, action, before, None, cause, refused);
+            next = self.noted(next, Note::unpublished(action, before, cause, refused));
         }
         let committed = self.commit(next);
         committed
@@ -370,41 +410,31 @@ impl<G: TextGraph + Clone> Registry<G> {
     }
 
     /// Returns a state with a record for the audit log, if there is one.
-    fn noted(
-        &self,
-        accepted: AcceptedState<AnsweredState, G>,
-        action: AuditAction,
-        before: Version,
-        report: Option<&Arc<Report>>,
-    ) -> AcceptedState<AnsweredState, G> {
-        let cause = report.map(|report| report.cause.clone()).unwrap_or_default();
-        self.noted_with(accepted, action, before, report, cause, None)
-    }
-
-    fn noted_with(
-        &self,
-        mut accepted: AcceptedState<AnsweredState, G>,
-        action: AuditAction,
-        before: Version,
-        report: Option<&Arc<Report>>,
-        cause: Cause,
-        refused: Option<String>,
-    ) -> AcceptedState<AnsweredState, G> {
+    fn noted(&self, mut accepted: AcceptedState<AnsweredState, G>, note: Note<'_>) -> AcceptedState<AnsweredState, G> {
         let Some(audit) = &self.0.audit else {
             return accepted;
         };
+        let Note {
+            action,
+            before,
+            report,
+            cause,
+            refused,
+            stage,
+        } = note;
         let snapshot = accepted.registry.state.snapshot();
         let record = AuditRecord {
             number: 0,
             at_ms: now_ms(),
             action,
-            cause,
+            cause: report.map_or(cause, |report| report.cause.clone()),
             before,
             version: snapshot.version(),
             digest: snapshot.digest(),
             waiting: accepted.graph.waiting(),
             report: report.cloned(),
             refused,
+            stage,
         };
         accepted.unwritten = accepted.unwritten.with(record, audit.written());
         accepted
@@ -435,6 +465,12 @@ impl<G: TextGraph + Clone> Registry<G> {
         shared.superseded.add(&superseded, Instant::now());
         drop(superseded);
         self.report_leaks(&snapshot);
+        let texts = || report.changed.iter().chain(&report.removed);
+        for stage in [Stage::Canary, Stage::Experimental] {
+            if texts().any(|key| key.layer.scope().stage == stage) {
+                self.0.stages.texts_changed(stage);
+            }
+        }
         let settled = snapshot.settle_faults();
         self.0.fault_log.published(&snapshot, report, effects, &settled);
         for event in events_for(&snapshot, report, noticed.elapsed().as_micros()) {

@@ -143,7 +143,7 @@ impl Live {
         // The event stream reports the state of the entry. An error that depends on the data of this request is known only here.
         let late = match (rendered, status) {
             (Ok(rendered), Some(EntryStatus::Current(_))) => match &rendered.freshness {
-                Freshness::Current => None,
+                Freshness::Current | Freshness::Stable { .. } => None,
                 Freshness::Stale { since, why } => Some(self.findings("stale", Some(since.number()), &why.diagnostics)),
                 Freshness::Fallback { why } => Some(self.findings("broken", None, &why.diagnostics)),
             },

@@ -22,7 +22,7 @@ pub(super) const VARIES: &str = "sec-fetch-dest, x-hotplate-live";
 /// Returns the status and the word for a freshness.
 pub(super) fn status(freshness: &Freshness) -> (StatusCode, &'static str) {
     let status = match freshness {
-        Freshness::Current | Freshness::Stale { .. } => StatusCode::OK,
+        Freshness::Current | Freshness::Stable { .. } | Freshness::Stale { .. } => StatusCode::OK,
         Freshness::Fallback { .. } => StatusCode::SERVICE_UNAVAILABLE,
     };
     (status, freshness.as_str())

@@ -124,6 +124,9 @@ pub(super) fn record(
             refused[..refused.floor_char_boundary(REASON_BYTES_MAX)].into(),
         );
     }
+    if let Some(stage) = &record.stage {
+        set("stage", stage.to_string().into());
+    }
     if let Some(commit) = commit {
         set("commit", commit.as_ref().map_or(Value::Null, SourceCommit::json));
     }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::cause::Cause;
 use crate::protocol::report::Report;
-use crate::template::Digest;
+use crate::template::{Digest, Layer};
 use crate::version::Version;
 
 /// The kind of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum AuditAction {
     /// A batch of a loader was published.
+    #[default]
     Publish,
     /// An operator rolled back.
     RollBack,
@@ -22,6 +23,10 @@ pub(crate) enum AuditAction {
     Refuse,
     /// The process began with a stored version.
     Restore,
+    /// The judge stopped a stage.
+    Stop,
+    /// A decision about a stage, by its name.
+    Stage(&'static str),
 }
 
 impl AuditAction {
@@ -33,6 +38,8 @@ impl AuditAction {
             Self::Hold => "hold",
             Self::Refuse => "refuse",
             Self::Restore => "restore",
+            Self::Stop => "stop",
+            Self::Stage(decision) => decision,
         }
     }
 }
@@ -58,4 +65,6 @@ pub(crate) struct AuditRecord {
     pub(crate) report: Option<Arc<Report>>,
     /// The reason of a refusal.
     pub(crate) refused: Option<String>,
+    /// The layer of the stage that it is about.
+    pub(crate) stage: Option<Layer>,
 }

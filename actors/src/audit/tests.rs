@@ -27,6 +27,7 @@ pub(super) fn record(number: u64) -> Arc<AuditRecord> {
         waiting: 0,
         report: None,
         refused: None,
+        stage: None,
     })
 }
 

@@ -88,7 +88,7 @@ impl RenderOutcome {
     fn of(result: &Result<Rendered, RenderFailure>) -> Self {
         match result {
             Ok(rendered) => match rendered.freshness {
-                Freshness::Current => Self::Current,
+                Freshness::Current | Freshness::Stable { .. } => Self::Current,
                 Freshness::Stale { .. } => Self::Stale,
                 Freshness::Fallback { .. } => Self::Fallback,
             },
@@ -116,7 +116,7 @@ impl RenderOutcome {
 impl RenderInProgress {
     /// Returns the number of renders that this one stands for, since not each is timed; 0 where it was not.
     #[inline]
-    pub(super) fn stands_for(self) -> u64 {
+    pub(crate) fn stands_for(self) -> u64 {
         self.timed.map_or(0, |timed| timed.stands_for)
     }
 }

@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::protocol::messages::{Drain, StoreAccepted};
 use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
+use crate::stages::Stages;
 use crate::supervision::{InjectedFaults, Pool, StrategyGroup, Supervisor, Timers, Unavailable, runtime};
 use crate::watcher::worker::LoaderWorker;
 
@@ -72,6 +73,7 @@ pub(super) struct ControlState {
     pub(super) timers: Timers,
     pub(super) recorder: Arc<Recorder>,
     pub(super) fault_log: Arc<FaultLog>,
+    pub(super) stages: Arc<Stages>,
     pub(super) group: Arc<StrategyGroup>,
     pub(super) watcher_hints: WatcherHints,
     pub(super) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,

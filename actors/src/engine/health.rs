@@ -95,6 +95,7 @@ impl Engine {
         let allowed = Duration::from_millis(self.limits.reload_ms);
         reasons.extend(actors.iter().filter_map(|actor| late(actor, allowed)));
         degraded.extend(self.fault_log.stand_in_gone());
+        degraded.extend(self.stages.sentences());
         let version = self.reader.current().version();
         for loader in &loaders {
             // Pages that were loaded before are still served, so no traffic has to be kept away.

@@ -21,10 +21,14 @@ use crate::graph::tenants::TenantBounds;
 use crate::limits::Limits;
 use crate::loader::Hints;
 use crate::policies::ActorKind;
-use crate::protocol::messages::{BatchOutcome, Reload, SourcesChanged, StoreAccepted, SyncOutcome, SyncSources};
+use crate::protocol::messages::{
+    BatchOutcome, Reload, ReviewStages, SourcesChanged, StoreAccepted, SyncOutcome, SyncSources,
+};
 use crate::registry::state::RegistryState;
 use crate::registry::{self, AnsweredState};
 use crate::snapshot::{EntryStatus, Snapshot};
+use crate::stages::Stages;
+use crate::stages::state::StagesState;
 use crate::store::state::StoreState;
 use crate::store::version::{StoredText, StoredVersion};
 use crate::store_writer::{StoreWriter, StoreWriterConfig};
@@ -51,6 +55,7 @@ impl ControlState {
             group,
             watcher_hints,
             faults,
+            stages,
             ..
         } = self;
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
@@ -61,7 +66,11 @@ impl ControlState {
         };
         let graph = Graph::new(&plan.formatters, plan.companions).with_tenants(plan.exported, bounds);
         let state = AnsweredState::new(RegistryState::of(served.load_full()));
-        let accepted = Vault::new(AcceptedState::new(state, Arc::new(graph.clone())));
+        let decided = StagesState::new(plan.stages.rollout.clone());
+        let accepted = Vault::new(AcceptedState {
+            stages: Arc::new(decided),
+            ..AcceptedState::new(state, Arc::new(graph.clone()))
+        });
         let storing = Storing::new(plan.store.as_ref(), plan.audit.as_ref(), &plan.loaders)?;
         let stored = match &storing {
             Some(storing) => storing.open().await?,
@@ -88,9 +97,11 @@ impl ControlState {
             fault_log,
             recorder: Arc::clone(&recorder),
             audit: audit.clone(),
+            stages: Arc::clone(&stages),
             committed,
         };
         let registry: ActorEntry<Registry> = start(registry, child(ActorKind::Registry, 0), &faults);
+        review_stages(&registry, stages);
         let empty_graph = graph;
         let hang_policy = hang_policy(&timers, &limits, limits.compile_hang_ms, "the limit `compile_hang_ms`");
         // The batches of all loaders may be in flight at once, and one is checked.
@@ -248,6 +259,19 @@ impl ControlState {
             faults,
         })
     }
+}
+
+/// Has the Registry look at the stages whenever that is due, until the engine stops.
+fn review_stages(registry: &ActorEntry<Registry>, stages: Arc<Stages>) {
+    let addr = registry.addr.clone();
+    actix::spawn(async move {
+        loop {
+            stages.review_is_due().await;
+            if addr.send(ReviewStages).await.is_err() {
+                return;
+            }
+        }
+    });
 }
 
 /// Starts a control actor in this thread.

@@ -173,6 +173,7 @@ pub(super) fn assemble(
             let origin = HoldOrigin {
                 version: hold.since,
                 cause: hold.cause,
+                is_promotion: false,
             };
             (hold.name, served, origin)
         })

@@ -18,7 +18,7 @@ use crate::protocol::batch::CompiledText;
 use crate::protocol::hold::{HoldOrigin, WaitingChange, WaitingTemplate, WaitingTemplates};
 use crate::protocol::plan::Plan;
 use crate::snapshot::{Content, IdSet, Scopes, SourceText, SourceTexts};
-use crate::template::TemplateName;
+use crate::template::{Stage, TemplateName, Tenant};
 
 /// A template that is held.
 #[derive(Debug, Clone)]
@@ -26,8 +26,8 @@ pub(super) struct HeldText {
     /// The text that is in effect; `None` if the template does not exist while it is held.
     pub(super) served: Option<Arc<CompiledText>>,
     /// The text that the source has; `None` if it has none.
-    waiting: Option<Arc<CompiledText>>,
-    origin: Arc<HoldOrigin>,
+    pub(super) waiting: Option<Arc<CompiledText>>,
+    pub(super) origin: Arc<HoldOrigin>,
 }
 
 impl HeldText {
@@ -107,7 +107,8 @@ impl Graph {
     fn held_in_stages(&self) -> impl Iterator<Item = (&TemplateId, &Arc<HeldText>)> {
         let only_later = |(id, _): &(&TemplateId, &Arc<HeldText>)| !self.hold.contains_key(*id);
         let later = self.stages.iter().flatten().flat_map(|graph| graph.hold.iter());
-        self.hold.iter().chain(later.filter(only_later))
+        let of_tenants = self.tenants.held();
+        self.hold.iter().chain(later.filter(only_later)).chain(of_tenants)
     }
 
     /// Returns the name and texts of a held template for people.
@@ -155,12 +156,14 @@ impl TextGraph for Graph {
         (next, plan)
     }
 
+    fn promote(&self, stage: Stage, tenant: Option<&Tenant>, origin: HoldOrigin) -> Option<(Self, Plan)> {
+        self.promoted(stage, tenant, origin)
+    }
+
     fn resume(&self) -> Option<(Self, Plan)> {
-        let later = self.stages.iter().flatten();
-        if self.hold.is_empty() && later.clone().all(|graph| graph.hold.is_empty()) {
-            return None;
-        }
+        self.held_in_stages().next()?;
         let mut next = self.clone();
+        next.tenants.lift_all(&next.names);
         next.impact.is_recorded = true;
         let reviewed = next.lift_all();
         next.each_later(|graph| {
@@ -212,7 +215,7 @@ fn text_of(content: &Content, id: TemplateId) -> Option<Arc<CompiledText>> {
 }
 
 /// Returns true if two texts are the same, or both are absent.
-fn are_the_same(one: Option<&Arc<CompiledText>>, other: Option<&Arc<CompiledText>>) -> bool {
+pub(super) fn are_the_same(one: Option<&Arc<CompiledText>>, other: Option<&Arc<CompiledText>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one.is_the_same_as(other),
         (None, None) => true,

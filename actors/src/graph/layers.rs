@@ -83,7 +83,8 @@ impl Graph {
             graph.impact.is_recorded = self.impact.is_recorded;
             graph.names = self.names.clone();
             graph.apply_to_stage(&shared[0]);
-            graph.apply_own(stage, &shared[stage.number()], &mut self.tenants.news);
+            let gone = graph.apply_own(stage, &shared[stage.number()], &mut self.tenants.news);
+            graph.hold_as_promoted(self, gone.into_iter());
             self.names = graph.names.clone();
             match graph.is_as(self) {
                 true => self.impact.is_all |= graph.impact.is_recorded,
@@ -130,12 +131,15 @@ impl Graph {
         }
     }
 
-    /// Applies the texts of a later stage to its graph.
-    fn apply_own(&mut self, stage: Stage, batch: &LayerBatch<'_>, news: &mut ScopeNews) {
+    /// Applies the texts of a later stage to its graph. Returns the templates whose own text has gone.
+    fn apply_own(&mut self, stage: Stage, batch: &LayerBatch<'_>, news: &mut ScopeNews) -> Vec<TemplateId> {
         let at = (LayerRank::Stage, batch.loader);
         let before = self.loaders.get(&at).cloned().unwrap_or_default();
         self.apply_to_stage(batch);
-        let Some(after) = self.loaders.get(&at) else { return };
+        let mut gone = Vec::new();
+        let Some(after) = self.loaders.get(&at) else {
+            return gone;
+        };
         let is_same = |one: &Arc<CompiledText>, other: &Arc<CompiledText>| one.is_the_same_as(other);
         for id in after.differences(&before, is_same) {
             let mut own = self.loaders.iter().filter(|((rank, _), _)| *rank == LayerRank::Stage);
@@ -151,9 +155,13 @@ impl Graph {
             match after.get(id).map(|text| &**text) {
                 Some(CompiledText::Unit { .. }) => _ = news.changed.insert(key),
                 Some(CompiledText::Broken { .. }) => {}
-                None => _ = news.removed.insert(key),
+                None => {
+                    gone.push(id);
+                    news.removed.insert(key);
+                }
             }
         }
+        gone
     }
 
     /// Decides the tenants again that changes concern, and returns the news since the last plan.

@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::callers::targets;
+use super::hold::{HeldText, are_the_same};
 use super::plan::{Graph, LayerBatch, resolve};
 use super::tenant_faults::TenantScope;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::protocol::batch::CompiledText;
+use crate::protocol::hold::HoldOrigin;
 use crate::snapshot::IdSet;
 use crate::snapshot::index::Index;
 use crate::snapshot::overrides::Overrides;
@@ -57,6 +59,8 @@ pub(crate) struct Tenants {
     diverged: im::OrdSet<Tenant>,
     pub(super) newest: TenantMap<Arc<TenantStages>>,
     pub(super) sum: DigestSum,
+    /// The tenants that may have templates that are held.
+    held: im::OrdSet<Tenant>,
     /// The tenants whose own texts changed, and all news, since the last plan.
     pub(super) news: ScopeNews,
 }
@@ -68,18 +72,32 @@ struct TenantGraph {
     texts: usize,
     bytes: u64,
     concerned: BTreeSet<TemplateId>,
+    /// The templates whose promoted text is in effect in place of that of the stable layer.
+    hold: BTreeMap<TemplateId, Arc<HeldText>>,
 }
 
 impl TenantGraph {
     /// Returns the text of each template that is one of the tenant in a stage.
     fn effective(&self, stage: Stage) -> BTreeMap<TemplateId, &Arc<CompiledText>> {
-        let layers = [Stage::Stable, stage].map(|stage| &self.layers[stage.number()]);
-        let texts = layers.into_iter().flat_map(|layer| layer.values().rev()).flatten();
-        texts.map(|(id, text)| (*id, text)).collect()
+        let of = |stage: Stage| self.layers[stage.number()].values().rev().flatten();
+        let mut texts: BTreeMap<TemplateId, &Arc<CompiledText>> =
+            of(Stage::Stable).map(|(id, text)| (*id, text)).collect();
+        let held = self.hold.iter();
+        texts.extend(held.filter_map(|(id, held)| Some((*id, held.served.as_ref()?))));
+        if stage != Stage::Stable {
+            texts.extend(of(stage).map(|(id, text)| (*id, text)));
+        }
+        texts
+    }
+
+    /// Returns the text of a template that the stable layer has in the sources.
+    fn source_text(&self, id: TemplateId) -> Option<&Arc<CompiledText>> {
+        self.layers[0].values().find_map(|texts| texts.get(&id))
     }
 
     fn has_texts(&self, stage: Stage) -> bool {
-        self.layers[stage.number()].values().any(|texts| !texts.is_empty())
+        let is_held = stage == Stage::Stable && !self.hold.is_empty();
+        is_held || self.layers[stage.number()].values().any(|texts| !texts.is_empty())
     }
 }
 
@@ -174,10 +192,98 @@ impl Tenants {
         if texts.is_empty() {
             own.layers[stage.number()].remove(&batch.loader);
         }
+        if stage == Stage::Stable && is_changed && !own.hold.is_empty() {
+            let lifted = own
+                .hold
+                .iter()
+                .filter(|(id, held)| !are_the_same(own.source_text(**id), held.waiting.as_ref()));
+            let lifted: Vec<TemplateId> = lifted.map(|(id, _)| *id).collect();
+            for id in lifted {
+                let held = own.hold.remove(&id);
+                self.sum_held(tenant, id, held.as_deref(), &*names, DigestSum::subtract);
+            }
+        }
         if is_changed {
             self.news.tenants.insert(tenant.clone());
             self.by_name.insert(tenant.clone(), graph);
         }
+    }
+
+    /// Puts the texts of a later stage of a tenant in the place of those of its stable layer, which wait. Returns true if any of them differs.
+    pub(super) fn promote(&mut self, tenant: &Tenant, stage: Stage, origin: &Arc<HoldOrigin>, names: &Index) -> bool {
+        let Some(mut graph) = self.by_name.get(tenant).cloned() else {
+            return false;
+        };
+        let (stable, later) = (graph.effective(Stage::Stable), graph.effective(stage));
+        let is_good = |text: &Arc<CompiledText>| matches!(**text, CompiledText::Unit { .. });
+        let promoted = later.into_iter().filter(|(_, text)| is_good(text));
+        let promoted = promoted.filter(|(id, text)| !are_the_same(Some(text), stable.get(id).copied()));
+        let promoted: Vec<_> = promoted.map(|(id, text)| (id, Arc::clone(text))).collect();
+        if promoted.is_empty() {
+            return false;
+        }
+        let own = Arc::make_mut(&mut graph);
+        for (id, text) in promoted {
+            let waiting = own.source_text(id).cloned();
+            let is_source = are_the_same(Some(&text), waiting.as_ref());
+            let held = HeldText {
+                served: Some(text),
+                waiting,
+                origin: Arc::clone(origin),
+            };
+            let before = match is_source {
+                true => own.hold.remove(&id),
+                false => {
+                    self.sum_held(tenant, id, Some(&held), names, DigestSum::add);
+                    own.hold.insert(id, Arc::new(held))
+                }
+            };
+            self.sum_held(tenant, id, before.as_deref(), names, DigestSum::subtract);
+        }
+        self.by_name.insert(tenant.clone(), graph);
+        self.held.insert(tenant.clone());
+        self.news.tenants.insert(tenant.clone());
+        true
+    }
+
+    /// Lifts the holds of all tenants.
+    pub(super) fn lift_all(&mut self, names: &Index) {
+        for tenant in std::mem::take(&mut self.held) {
+            let Some(mut graph) = self.by_name.get(&tenant).cloned() else {
+                continue;
+            };
+            for (id, held) in std::mem::take(&mut Arc::make_mut(&mut graph).hold) {
+                self.sum_held(&tenant, id, Some(&held), names, DigestSum::subtract);
+            }
+            self.by_name.insert(tenant.clone(), graph);
+            self.news.tenants.insert(tenant);
+        }
+    }
+
+    /// Returns each template that is held for a tenant.
+    pub(super) fn held(&self) -> impl Iterator<Item = (&TemplateId, &Arc<HeldText>)> {
+        let graphs = self.held.iter().filter_map(|tenant| self.by_name.get(tenant));
+        graphs.flat_map(|graph| graph.hold.iter())
+    }
+
+    /// Adds a text that is held for a tenant to the digest of all texts, or takes it away.
+    fn sum_held(
+        &mut self,
+        tenant: &Tenant,
+        id: TemplateId,
+        held: Option<&HeldText>,
+        names: &Index,
+        apply: impl FnOnce(&mut DigestSum, &Digest),
+    ) {
+        let text = held.and_then(|held| held.served.as_ref());
+        let Some((text, name)) = text.zip(names.name(id)) else {
+            return;
+        };
+        let part = part_of_sum(&Layer::SHARED_STABLE, name, text);
+        apply(
+            &mut self.sum,
+            &Digest::over([tenant.as_str().as_bytes(), b"\0held\0", part.as_bytes().as_slice()]),
+        );
     }
 
     /// Returns the tenants that are decided again because of the changes of the stages.

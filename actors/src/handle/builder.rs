@@ -17,6 +17,7 @@ use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan};
 use crate::fault_log::Wording;
+use crate::judge::{JudgeSettings, Plan};
 use crate::limits::Limits;
 use crate::loader::{DirectoryLoader, Loader, LoaderFactory, Mount, RegisteredLoader, Rules, WatchBy};
 use crate::policies::{ActorKind, Policies};
@@ -24,6 +25,7 @@ use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
 use crate::samples::{SampleSource, Samples};
 use crate::snapshot::scopes::ExportedNames;
+use crate::stages::StageSettings;
 use crate::store::StoreOptions;
 use crate::supervision::Policy;
 use crate::template::{Layer, NameError, Scope, Stage, TemplateName};
@@ -61,6 +63,7 @@ pub struct Builder {
     #[cfg(feature = "jinja")]
     extension_fault: Option<(String, String)>,
     required_at_start: Vec<String>,
+    stages: StageSettings,
     /// The first thing that cannot be used of what the contract was given.
     invalid: Option<StartError>,
 }
@@ -98,6 +101,7 @@ impl Builder {
             #[cfg(feature = "jinja")]
             extension_fault: None,
             required_at_start: Vec::new(),
+            stages: StageSettings::default(),
             invalid: None,
         }
     }
@@ -561,6 +565,34 @@ impl Builder {
         self
     }
 
+    /// Sets the thresholds by which a canary is judged and stopped.
+    ///
+    /// ```
+    /// use hotplate_actors::judge::JudgeSettings;
+    /// use hotplate_actors::{Hotplate, MemoryLoader};
+    ///
+    /// let strict = JudgeSettings { failures_bad_ppm: 10_000, ..JudgeSettings::default() };
+    /// let hotplate = Hotplate::builder().loader(MemoryLoader::new().0).judge(strict).start()?;
+    /// assert!(hotplate.stages().iter().all(|stage| stage.is_on));
+    /// # Ok::<(), hotplate_actors::StartError>(())
+    /// ```
+    pub fn judge(mut self, settings: JudgeSettings) -> Self {
+        self.stages.judge = settings;
+        self
+    }
+
+    /// Sets the steps of a rollout of canary, and the requirements for each step and for the promotion.
+    pub fn rollout(mut self, plan: Plan) -> Self {
+        self.stages.rollout = plan;
+        self
+    }
+
+    /// Sets the number of the [`BUCKETS`](crate::judge::BUCKETS) of visitors that get canary before a rollout begins. The default is none.
+    pub fn canary_buckets(mut self, buckets: u32) -> Self {
+        self.stages.canary_buckets = buckets;
+        self
+    }
+
     /// Sets the restart policy of an actor, instead of its [default](ActorKind::default_policy).
     ///
     /// ```
@@ -674,6 +706,7 @@ impl Builder {
             store: self.store,
             audit: self.audit,
             required_at_start,
+            stages: self.stages,
         };
         Engine::start(plan).map(|engine| Hotplate(Arc::new(engine)))
     }

@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Reloader;
 use crate::cause::Cause;
 use crate::engine::{Engine, StoredError};
-use crate::protocol::messages::{CommandOptions, IdempotencyKey, Reload, Resume, RollBack, RolledBack};
+use crate::protocol::messages::{
+    CommandOptions, CommandStage, IdempotencyKey, Reload, Resume, RollBack, RolledBack, StageAction,
+};
 use crate::protocol::reload::ReloadReport;
 use crate::supervision::Unavailable;
+use crate::template::{Stage, Tenant};
 use crate::version::Version;
 
 /// Commands of an operator, with who asks and why, the version that they expect, and an idempotency key.
@@ -116,6 +119,46 @@ impl Commands {
     pub async fn resume(&self) -> Result<RolledBack, Unavailable> {
         let command = self.options("resume");
         self.engine.command(Resume { command }).await
+    }
+
+    /// Publishes the texts of canary as those of stable: those of everyone, or those of one tenant. The texts that stable has in the sources
+    /// wait, as after a rollback, until the sources have the promoted text or something new.
+    ///
+    /// It is refused unless the canary meets the [requirements](crate::judge::Requirements). `is_forced` publishes it nevertheless; then the
+    /// [cause](Self::cause) needs a reason.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if there is no outcome.
+    pub async fn promote(&self, tenant: Option<Tenant>, is_forced: bool) -> Result<RolledBack, Unavailable> {
+        self.stage(Stage::Canary, StageAction::Promote { tenant, is_forced })
+            .await
+    }
+
+    /// Does something about a stage other than stable.
+    ///
+    /// ```
+    /// # use hotplate_actors::{Cause, Hotplate, MemoryLoader};
+    /// use hotplate_actors::messages::StageAction;
+    /// use hotplate_actors::template::Stage;
+    ///
+    /// # let hotplate = Hotplate::builder().loader(MemoryLoader::new().0).start()?;
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let alice = hotplate.commands().cause(Cause::by("alice").reason("a drill"));
+    /// alice.stage(Stage::Canary, StageAction::Abort).await?;
+    /// assert!(!hotplate.stages()[0].is_on, "its visitors get stable");
+    /// alice.stage(Stage::Canary, StageAction::Resume).await?;
+    /// assert!(hotplate.stages()[0].is_on);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Unavailable`] if there is no outcome.
+    pub async fn stage(&self, stage: Stage, action: StageAction) -> Result<RolledBack, Unavailable> {
+        let command = self.options(&format!("{action:?} {}", stage.as_str()));
+        let command = CommandStage { stage, action, command };
+        self.engine.command(command).await
     }
 
     fn options(&self, command: &str) -> CommandOptions {

@@ -8,13 +8,15 @@ use crate::protocol::report::NameSample;
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
 
-/// The rollback that holds a template.
+/// The rollback or promotion that holds a template.
 #[derive(Debug, Clone)]
 pub struct HoldOrigin {
-    /// The version that the rollback made.
+    /// The version that it made.
     pub(crate) version: Version,
-    /// The cause of the rollback: a name, a reason and a trace.
+    /// Its cause: a name, a reason and a trace.
     pub(crate) cause: Cause,
+    /// True for a promotion.
+    pub(crate) is_promotion: bool,
 }
 
 /// The templates whose newest text waits because an operator rolled them back.

@@ -15,7 +15,7 @@ use crate::diagnostic::Diagnostic;
 use crate::snapshot::index::Index;
 use crate::snapshot::{Compared, Content, Snapshot, StoredStale};
 use crate::supervision::{Fault, TakenSlot, Unavailable};
-use crate::template::{Digest, Source, TemplateKey, TemplateName};
+use crate::template::{Digest, Source, Stage, TemplateKey, TemplateName};
 use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
@@ -25,6 +25,7 @@ use super::load::LoaderError;
 use super::plan::Plan;
 use super::render::{RenderFailure, RenderOptions, Rendered};
 use super::report::Report;
+pub use super::stage::StageAction;
 
 // --- to the Watcher ---------------------------------------------------------------------------------------------------------
 
@@ -255,6 +256,33 @@ pub struct Resume {
     pub command: CommandOptions,
 }
 
+/// Do something about a stage other than stable.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<RolledBack, Unavailable>")]
+pub struct CommandStage {
+    /// The stage.
+    pub stage: Stage,
+    /// What to do.
+    pub action: StageAction,
+    /// The options of the command.
+    pub command: CommandOptions,
+}
+
+/// Record what the judge has stopped, and begin the next step of an automatic rollout if it is due.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "StagesReviewed")]
+pub struct ReviewStages;
+
+/// The answer to [`ReviewStages`].
+#[derive(Debug, Clone, Copy)]
+pub struct StagesReviewed;
+
+impl From<Fault> for StagesReviewed {
+    fn from(_: Fault) -> Self {
+        Self
+    }
+}
+
 /// The options of a command of an operator.
 #[derive(Debug, Clone, Default)]
 pub struct CommandOptions {
@@ -266,15 +294,15 @@ pub struct CommandOptions {
     pub cause: Cause,
 }
 
-/// The outcome of a [`RollBack`] or [`Resume`].
+/// The outcome of a [`RollBack`], [`Resume`] or [`CommandStage`].
 #[derive(Debug, Clone, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RolledBack {
     /// A new version was published.
     Published(Arc<Report>),
-    /// Nothing waited, or it changes nothing that is served.
+    /// Nothing waited, or it changes nothing that is served. A command about a stage was carried out.
     Unchanged(Version),
-    /// The texts that wait are rejected, for this reason; they still wait.
+    /// The command is refused, for this reason. Texts that wait still wait.
     Refused(String),
     /// The version is not kept, or no longer.
     NotKept(VersionNotKept),

@@ -32,7 +32,7 @@ impl Rendered {
     pub fn text_version(&self) -> Version {
         match self.freshness {
             Freshness::Stale { since, .. } => since,
-            Freshness::Current | Freshness::Fallback { .. } => self.version,
+            Freshness::Current | Freshness::Stable { .. } | Freshness::Fallback { .. } => self.version,
         }
     }
 }
@@ -50,6 +50,11 @@ pub enum Freshness {
         /// The fault of the newest text.
         why: Arc<Why>,
     },
+    /// The newest text of the stable stage in place of that of the stage that was asked for.
+    Stable {
+        /// The fault of the render of that stage; `None` if the stage is stopped.
+        why: Option<Arc<Why>>,
+    },
     /// A stand-in, because there is no good text.
     Fallback {
         /// The fault.
@@ -58,12 +63,14 @@ pub enum Freshness {
 }
 
 impl Freshness {
-    /// Returns the name in JSON and in headers: the [`Status`] of an entry has the same names, except for `fallback`.
+    /// Returns the name in JSON and in headers: the [`Status`] of an entry has the same names, except for `fallback` and
+    /// `stable`.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Current => Status::Current.as_str(),
             Self::Stale { .. } => Status::Stale.as_str(),
+            Self::Stable { .. } => "stable",
             Self::Fallback { .. } => "fallback",
         }
     }

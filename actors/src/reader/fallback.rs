@@ -88,7 +88,7 @@ impl Reader {
         // The fault of the newest text: that it does not compile, or else that its render failed.
         let why = match freshness {
             Freshness::Stale { why, .. } => why,
-            Freshness::Current | Freshness::Fallback { .. } => Arc::clone(&late),
+            Freshness::Current | Freshness::Stable { .. } | Freshness::Fallback { .. } => Arc::clone(&late),
         };
         let mut substitute = Substitute::Unknown;
         let answer = match self.shared.on_failure {
@@ -134,7 +134,7 @@ impl Reader {
         }
         let serving = match answer.as_ref().map(|rendered| &rendered.freshness) {
             Ok(Freshness::Stale { since, .. }) => Serving::LastGood(*since),
-            Ok(Freshness::Fallback { .. } | Freshness::Current) => Serving::StandIn,
+            Ok(Freshness::Fallback { .. } | Freshness::Stable { .. } | Freshness::Current) => Serving::StandIn,
             Err(_) => Serving::Failure,
         };
         // The other answers are counted as failures where all answers are counted.

@@ -94,6 +94,7 @@ pub(crate) fn roll_back<G: TextGraph>(
     let origin = HoldOrigin {
         version: state.snapshot().version().next(),
         cause: cause.clone(),
+        is_promotion: false,
     };
     let (graph, plan) = graph.roll_back(&content, &generation.scopes, origin);
     let next = NextVersion {

@@ -78,6 +78,11 @@ impl Snapshot {
             .collect()
     }
 
+    /// Returns true if any text belongs to a tenant or to a later stage.
+    pub(crate) fn has_scopes(&self) -> bool {
+        !self.generation.scopes.is_empty()
+    }
+
     /// Returns true if a layer has a text of a name, whether it compiles or not.
     pub(crate) fn has_text(&self, layer: &Layer, name: &str) -> bool {
         let (scopes, scope) = (&self.generation.scopes, layer.scope());

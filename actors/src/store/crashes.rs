@@ -127,6 +127,7 @@ fn record(number: u64) -> Arc<AuditRecord> {
         waiting: 0,
         report: None,
         refused: None,
+        stage: None,
     })
 }
 

@@ -22,6 +22,7 @@ use crate::protocol::render::OnFailure;
 use crate::registry::state::RegistryState;
 use crate::registry::{AnsweredState, Registry, RegistryConfig};
 use crate::snapshot::Snapshot;
+use crate::stages::{StageSettings, Stages};
 use crate::supervision::{Behavior, Serve, Vault};
 use crate::version::Version;
 
@@ -49,11 +50,14 @@ impl Accepting {
             state,
             Arc::new(Graph::new(&formatters(), companions())),
         ));
+        let events = EventBus::new(1);
+        let stages = Stages::new(&StageSettings::default(), &events).expect("valid settings");
         let config = RegistryConfig {
+            stages,
             accepted: accepted.clone(),
             served: Arc::new(ArcSwap::new(served)),
             limits: Arc::new(Limits::default()),
-            events: EventBus::new(1),
+            events,
             fault_log: Arc::new(FaultLog::new(0, OnFailure::LastGood, None, Wording::default())),
             recorder: Recorder::new(1, std::time::Duration::ZERO),
             audit: None,

@@ -3,6 +3,7 @@
 mod against_the_crate;
 #[cfg(target_os = "linux")]
 mod burst;
+mod canary;
 mod chaos;
 mod contract;
 mod dialect;
