@@ -40,6 +40,7 @@ pub mod loader;
 pub mod protocol;
 pub mod events;
 pub mod judge;
+pub mod admission;
 mod accepted;
 pub mod store;
 pub mod audit;
