@@ -41,6 +41,7 @@ pub mod protocol;
 pub mod events;
 pub mod judge;
 pub mod stages;
+pub mod admission;
 mod accepted;
 pub mod store;
 pub mod audit;

@@ -19,10 +19,11 @@ const OPERATING: &str = include_str!("../../docs/operating.md");
 const SAMPLE: &str = include_str!("../../docs/hotplate.toml");
 
 /// The documents whose flags, commands and settings are checked, by name and text.
-const NAMING: [(&str, &str); 8] = [
+const NAMING: [(&str, &str); 9] = [
     ("README.md", README),
     ("SECURITY.md", include_str!("../../SECURITY.md")),
     ("docs/admin.md", ADMIN),
+    ("docs/canaries.md", include_str!("../../docs/canaries.md")),
     ("docs/command.md", include_str!("../../docs/command.md")),
     ("docs/operating.md", OPERATING),
     ("docs/sites.md", include_str!("../../docs/sites.md")),
@@ -30,7 +31,7 @@ const NAMING: [(&str, &str); 8] = [
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "init",
     "dev",
     "serve",
@@ -47,6 +48,7 @@ const COMMANDS: [&str; 18] = [
     "resume",
     "leaks",
     "audit",
+    "token",
     "config",
     "completions",
 ];
