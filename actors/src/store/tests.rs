@@ -73,6 +73,7 @@ pub(super) fn version(number: u64) -> StoredVersion {
     let held = (number >= 4).then(|| StoredHold {
         name: TemplateName::new("partial.html").expect("valid"),
         served: Some(text("partial.html", "partial 0").body),
+        rejected: Some(crate::template::Digest::of(b"rejected")),
         since: Version::from_number(4),
         cause: Cause::by("alice").reason("the prices are wrong"),
     });
