@@ -108,6 +108,12 @@ pub struct Server {
     pub static_cache_control: String,
     /// True if pages have headers with their version and their freshness.
     pub version_headers: bool,
+    /// The beginnings of the paths whose pages form flows: a visitor stays on the version in which the flow began.
+    pub pin_paths: Vec<String>,
+    /// The file of the secret key that signs the cookies of such flows.
+    pub pin_key_file: String,
+    /// Time for which a browser keeps such a cookie, in seconds.
+    pub pin_seconds: u32,
 }
 
 /// The server of `hotplate dev`.
@@ -504,6 +510,9 @@ impl Default for Server {
             connection: ConnectionLimits::default(),
             drain_ms: 10_000,
             static_cache_control: "no-cache".to_owned(),
+            pin_paths: Vec::new(),
+            pin_key_file: String::new(),
+            pin_seconds: 3_600,
             version_headers: false,
         }
     }

@@ -208,6 +208,11 @@ fn stored(writer: &mut Writer<'_>, store: &StoreHealth) -> fmt::Result {
         "Attempts to store a version that failed",
         store.failures,
     )?;
+    writer.counter(
+        "hotplate_store_repaired",
+        "Stored texts that were changed or removed while the process ran, and were written again",
+        store.repaired,
+    )?;
     writer.gauge(
         "hotplate_store_failed",
         "Whether the last attempt failed",

@@ -70,7 +70,7 @@ pub struct Published {
     pub digest: Digest,
     /// The cause: a name, a reason and a trace.
     pub cause: Cause,
-    /// New texts.
+    /// Templates that are served from another text of their own than before.
     pub changed: Vec<TemplateKey>,
     /// Removed texts.
     pub removed: Vec<TemplateKey>,

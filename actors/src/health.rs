@@ -63,9 +63,11 @@ pub struct StoreHealth {
     pub writes: u64,
     /// Attempts to write a version that failed.
     pub failures: u64,
+    /// Stored texts that were changed or removed while the process ran, and were written again.
+    pub repaired: u64,
     /// The reason why the last attempt failed; `None` if it succeeded.
     pub error: Option<String>,
-    /// A sentence for each file that was found damaged at the start.
+    /// A sentence for each file that was found damaged at the start, and for the last ones that were found since.
     pub problems: Vec<String>,
     /// The reason for each loader that could not be loaded since the start, so that its stored templates are served.
     pub not_loaded: Vec<String>,

@@ -1,7 +1,9 @@
 //! [`Server`]: serves a site over HTTP until a signal ends it, for `dev` and `serve`.
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use hotplate::config::{Changes, Server as Http};
 use hotplate::guard::{ConnectionCounters, GuardedServer};
 use hotplate::metrics::Metrics;
 use hotplate::site::Site;
-use hotplate::web::{Pages, Web};
+use hotplate::web::{Pages, VersionPin, Web};
 use hotplate::{Event, Hotplate, ReloadReport, Unavailable};
 
 use super::failure::FAILED;
@@ -29,6 +31,8 @@ const AUTHOR_DRAIN_MS: u64 = 1_000;
 const ONE_PRESS: Duration = Duration::from_millis(500);
 /// Minimum time that the engine gets to stop, however long requests took.
 const ENGINE_STOP_MS: u64 = 100;
+/// The bytes of the key for version cookies that are used; further ones would add nothing.
+const PIN_KEY_BYTES_MAX: u64 = 4096;
 /// The deadline of the server itself in seconds, which is never reached: the deadlines here are shorter.
 const NEVER: u64 = 365 * 24 * 3600;
 
@@ -123,7 +127,7 @@ impl Server {
             &self.setup.log,
         )?;
 
-        let pages = self.pages(&hotplate);
+        let pages = self.pages(&hotplate)?;
         let web = pages.web().clone();
         let server = self.listen_with(listener, pages, connections).map_err(cannot_serve)?;
         let handle = server.handle();
@@ -247,7 +251,7 @@ impl Server {
     }
 
     /// Returns the pages of the site, configured for this audience.
-    fn pages(&self, hotplate: &Hotplate) -> Pages {
+    fn pages(&self, hotplate: &Hotplate) -> Result<Pages, Failure> {
         let config = self.setup.config();
         let dev = &config.dev;
         let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
@@ -260,7 +264,20 @@ impl Server {
         let cache_control = cache_control.and_then(|value| HeaderValue::from_str(value).ok());
         let version_headers = self.audience == Audience::Author || self.http.version_headers;
         let pages = Pages::of(web, self.site.clone()).static_cache_control(cache_control);
-        pages.version_headers(version_headers)
+        let pages = pages.version_headers(version_headers);
+        let file = self.http.pin_key_file.as_str();
+        // Authors want to see each edit.
+        if file.is_empty() || self.audience == Audience::Author {
+            return Ok(pages);
+        }
+        let refuse = |why: String| {
+            let message = format!("the key for version cookies cannot be read from `{file}`: {why}");
+            let help = "name a file with 32 random bytes or more that this user can read";
+            Failure::from(self.setup.settings.refuse("server.pin_key_file", message, help))
+        };
+        let key = read_key(Path::new(file)).map_err(|error| refuse(error.to_string()))?;
+        let pin = VersionPin::new(&key).map_err(|error| refuse(error.to_string()))?;
+        Ok(pages.pin(pin.seconds(self.http.pin_seconds), self.http.pin_paths.clone()))
     }
 
     /// Starts the HTTP server on a listener.
@@ -441,6 +458,18 @@ async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
         Some(watchdog) => drop(watchdog.tick().await),
         None => std::future::pending().await,
     }
+}
+
+/// Returns the bytes of the key for version cookies.
+fn read_key(file: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let mut key = Vec::new();
+    std::fs::File::open(file)?
+        .take(PIN_KEY_BYTES_MAX)
+        .read_to_end(&mut key)?;
+    Ok(key)
 }
 
 fn cannot_serve(error: std::io::Error) -> Failure {

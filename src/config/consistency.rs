@@ -111,6 +111,27 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             });
         }
     }
+    let server = &config.server;
+    if server.pin_paths.is_empty() != server.pin_key_file.is_empty() {
+        let (present, absent) = match server.pin_paths.is_empty() {
+            true => ("server.pin_key_file", "pin_paths"),
+            false => ("server.pin_paths", "pin_key_file"),
+        };
+        found.push(Contradiction {
+            keys: keys(&[present]),
+            message: format!(
+                "`{}` has no effect without `{absent}`",
+                present.trim_start_matches("server.")
+            ),
+            help: format!("set `server.{absent}` too, or remove this setting"),
+        });
+    }
+    let paths = server.pin_paths.iter().filter(|path| !path.starts_with('/'));
+    found.extend(paths.map(|path| Contradiction {
+        keys: keys(&["server.pin_paths"]),
+        message: format!("`{}` is not the beginning of a path", path.escape_debug()),
+        help: "begin with a slash, such as `/checkout/`".to_owned(),
+    }));
     if let Err(error) = ScopeChooser::new(&config.scopes) {
         let key = format!("scopes.{}", error.field);
         // The place of a secret would show it.

@@ -13,6 +13,7 @@ use crate::cause::Cause;
 use crate::compiler::{CompilerConfig, Dialects, compile_all};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
+use crate::graph::hold::StorableHold;
 use crate::graph::plan::Graph;
 use crate::loader::RegisteredLoader;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
@@ -168,14 +169,15 @@ pub(super) fn assemble(
     let held: Vec<_> = stored
         .held
         .into_iter()
-        .map(|hold| {
-            let served = hold.served.and_then(|_| texts.next()).map(|(_, text)| text);
-            let origin = HoldOrigin {
+        .map(|hold| StorableHold {
+            name: hold.name,
+            served: hold.served.and_then(|_| texts.next()).map(|(_, text)| text),
+            rejected: hold.rejected,
+            origin: HoldOrigin {
                 version: hold.since,
                 cause: hold.cause,
                 is_promotion: false,
-            };
-            (hold.name, served, origin)
+            },
         })
         .collect();
     if !held.is_empty() {
@@ -336,11 +338,12 @@ pub(super) fn describe(accepted: &Accepted, loaders: usize, languages: &mut Lang
         .collect();
     let held = accepted.graph.held();
     described.held = held
-        .map(|(name, served, origin)| StoredHold {
-            name: name.clone(),
-            served: served.map(|text| stored_body(name, text, languages)),
-            since: origin.version,
-            cause: origin.cause.clone(),
+        .map(|held| StoredHold {
+            served: held.served.map(|text| stored_body(&held.name, text, languages)),
+            name: held.name,
+            rejected: held.rejected,
+            since: held.origin.version,
+            cause: held.origin.cause,
         })
         .collect();
     languages.described();

@@ -94,6 +94,8 @@ struct Made {
 #[serde(deny_unknown_fields)]
 struct Held {
     served: Text,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejected: Option<String>,
     since: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<String>,
@@ -207,6 +209,7 @@ where
         Ok(StoredHold {
             served: body_of(&held.served, &name)?,
             name,
+            rejected: held.rejected.as_deref().and_then(parse_digest),
             since: Version::from_number(held.since),
             cause: cause(held.by, held.reason, held.trace),
         })
@@ -308,6 +311,7 @@ impl Held {
     fn of(held: &StoredHold) -> Self {
         Self {
             served: Text::new(&held.name, held.served.as_ref()),
+            rejected: held.rejected.map(|digest| format!("{digest:#}")),
             since: held.since.number(),
             by: held.cause.name().map(str::to_owned),
             reason: held.cause.why().map(str::to_owned),

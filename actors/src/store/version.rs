@@ -32,6 +32,8 @@ pub(crate) struct StoredHold {
     pub(crate) name: TemplateName,
     /// The text that is in effect; `None` if the template does not exist meanwhile.
     pub(crate) served: Option<StoredBody>,
+    /// The digest of the text that was rolled back, if the source has none meanwhile.
+    pub(crate) rejected: Option<Digest>,
     /// The version that the rollback made.
     pub(crate) since: Version,
     pub(crate) cause: Cause,

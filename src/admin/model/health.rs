@@ -72,6 +72,8 @@ pub(in super::super) struct StoreAnswer {
     pub(in super::super) writes: u64,
     /// Attempts to store a version that failed.
     pub(in super::super) failures: u64,
+    /// Stored texts that were changed or removed while the process ran, and were written again.
+    pub(in super::super) repaired: u64,
     /// The reason why the last attempt failed; `null` if it succeeded.
     pub(in super::super) error: Option<String>,
     /// A sentence for each file that was damaged at the start.
@@ -312,6 +314,7 @@ impl HealthAnswer {
                 skipped: store.skipped,
                 writes: store.writes,
                 failures: store.failures,
+                repaired: store.repaired,
                 error: store.error,
                 problems: store.problems,
                 not_loaded: store.not_loaded,

@@ -91,7 +91,7 @@ pub(in super::super) struct PublicationAnswer {
     pub(in super::super) stored: bool,
     /// The cause: a name, a reason and a trace.
     pub(in super::super) cause: CauseAnswer,
-    /// Templates with a new text.
+    /// Templates that are served from another text of their own than before.
     pub(in super::super) changed: NameSample,
     /// Templates that were removed.
     pub(in super::super) removed: NameSample,
@@ -116,7 +116,7 @@ pub(in super::super) struct ReloadAnswer {
     pub(in super::super) outcome: &'static str,
     /// The reason for `refused` or `unreadable`.
     pub(in super::super) reason: Option<String>,
-    /// Templates with a new text.
+    /// Templates that are served from another text of their own than before.
     pub(in super::super) changed: Vec<String>,
     /// Templates that were removed.
     pub(in super::super) removed: Vec<String>,

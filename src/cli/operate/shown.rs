@@ -38,7 +38,7 @@ pub(super) fn status(status: &Value, address: &str) -> String {
     let counts = &version["templates"];
     let _ = writeln!(
         text,
-        "templates: {} current, {} stale, {} broken",
+        "templates and data files: {} current, {} stale, {} broken",
         counts["current"], counts["stale"], counts["broken"]
     );
     for kind in ["stale", "broken"] {

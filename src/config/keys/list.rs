@@ -89,6 +89,13 @@ fn server() -> Vec<Key> {
         key("version_headers", Kind::Flag,
             "Let `serve` add headers to each page with its version and its freshness (`x-hotplate-version`, `x-hotplate-freshness`). `dev` \
              always adds them."),
+        key("pin_paths", Kind::List,
+            "Beginnings of paths whose pages form a flow of several steps, for example [\"/checkout/\"]. A visitor stays on the version in \
+             which the flow began, as long as that version is kept. Needs `pin_key_file`."),
+        key("pin_key_file", Kind::File,
+            "File of the secret key that signs the cookies of such flows: 32 random bytes or more, such as those of `head -c 32 /dev/urandom`. \
+             A relative path starts at the directory of this file."),
+        key("pin_seconds", count(1, 31_536_000), "Seconds for which a browser keeps such a cookie, from the last page of the flow on."),
     ]);
     keys
 }

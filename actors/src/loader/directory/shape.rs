@@ -120,6 +120,7 @@ impl KeyShape {
             changed,
             unreadable,
             removed,
+            tag,
         } = changes;
         if complete {
             self.in_templates.clear();
@@ -141,6 +142,7 @@ impl KeyShape {
         }
         let mut shaped = Changes {
             complete,
+            tag,
             ..Changes::default()
         };
         for mut source in changed {
