@@ -1,6 +1,7 @@
 //! Integration tests of the engine.
 
 mod against_the_crate;
+mod arbitrary;
 #[cfg(target_os = "linux")]
 mod burst;
 mod chaos;
@@ -16,6 +17,7 @@ mod isolation;
 #[cfg(feature = "jinja")]
 mod jinja;
 mod mistyped;
+mod mutations;
 mod layers;
 mod preview;
 mod promises;
