@@ -369,6 +369,8 @@ impl fmt::Debug for Closure<'_> {
 pub enum Escape {
     /// Replaces `< > & ' "` by entities, which protects text and quoted attributes.
     Html,
+    /// Prints values as JSON: texts in quotes. Only templates in Jinja are escaped so by their names.
+    Json,
     /// Prints values unchanged.
     None,
 }
