@@ -102,15 +102,19 @@ impl HttpLoader {
             token_file: None,
             allows_private: false,
         };
-        Ok(Self {
-            url: url.to_owned(),
-            agent: agent(url, &options),
+        Ok(Self::of(url.to_owned(), options))
+    }
+
+    fn of(url: String, options: Options) -> Self {
+        Self {
+            agent: agent(&url, &options),
+            url,
             options,
             etag: None,
             known: HashMap::new(),
             watching: None,
             status: LoaderStatus::default(),
-        })
+        }
     }
 
     /// Sets the [priority](BlockingLoader::priority); 0 by default.
@@ -385,6 +389,13 @@ impl BlockingLoader for HttpLoader {
 
     fn status(&self) -> LoaderStatus {
         self.status.clone()
+    }
+}
+
+/// A clone is a loader of the same manifest that has not loaded anything yet.
+impl Clone for HttpLoader {
+    fn clone(&self) -> Self {
+        Self::of(self.url.clone(), self.options.clone())
     }
 }
 

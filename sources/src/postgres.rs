@@ -18,6 +18,7 @@ mod read;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,6 +70,7 @@ struct Options {
     supports: Supports,
     layers: bool,
     text_bytes: u64,
+    password_file: Option<PathBuf>,
     timeout: Duration,
     sweep: Duration,
 }
@@ -100,23 +102,31 @@ impl PostgresLoader {
                            socket or a local proxy";
             return Err(LoaderError::new(message));
         }
-        Ok(Self {
+        Ok(Self::of(
             config,
-            options: Options {
+            Options {
                 priority: 0,
                 supports: Supports::All,
                 layers: false,
                 text_bytes: TEXT_BYTES_MAX,
+                password_file: None,
                 timeout: Duration::from_secs(10),
                 sweep: Duration::from_secs(30),
             },
+        ))
+    }
+
+    fn of(config: Config, options: Options) -> Self {
+        Self {
+            config,
+            options,
             hints: None,
             sweeper: None,
             sweep_is_due: Arc::default(),
             connection: None,
             known: Known::default(),
             status: LoaderStatus::default(),
-        })
+        }
     }
 
     /// Sets the [priority](Loader::priority); 0 by default.
@@ -147,6 +157,13 @@ impl PostgresLoader {
         self
     }
 
+    /// Takes the password from a file. It is read for each connection, so that it may change.
+    #[must_use]
+    pub fn password_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.password_file = Some(path.into());
+        self
+    }
+
     /// Sets the time after which the database counts as unavailable, and the connection is given up; 10 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -158,7 +175,14 @@ impl PostgresLoader {
         let mut depth = depth;
         if self.connection.as_ref().is_none_or(Connection::is_closed) {
             self.connection = None;
-            self.connection = Some(Connection::open(&self.config, self.hints.clone()).await?);
+            let mut config = self.config.clone();
+            if let Some(path) = &self.options.password_file {
+                let password = std::fs::read_to_string(path).map_err(|error| {
+                    LoaderError::unavailable(format!("the password in {} cannot be read: {error}", path.display()))
+                })?;
+                config.password(password.trim_end_matches(['\r', '\n']));
+            }
+            self.connection = Some(Connection::open(&config, self.hints.clone()).await?);
             // Nobody knows which notifications were missed.
             if depth == Depth::Hinted {
                 depth = Depth::Everything;
@@ -248,6 +272,13 @@ impl Loader for PostgresLoader {
 
     fn status(&self) -> LoaderStatus {
         self.status.clone()
+    }
+}
+
+/// A clone is a loader of the same rows that has not loaded anything yet.
+impl Clone for PostgresLoader {
+    fn clone(&self) -> Self {
+        Self::of(self.config.clone(), self.options.clone())
     }
 }
 

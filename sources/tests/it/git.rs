@@ -8,7 +8,7 @@ use hotplate_actors::loader::{BlockingLoader, Depth};
 use hotplate_actors::{Hotplate, Loader};
 use hotplate_sources::git::GitLoader;
 
-use super::{name, served, wait_for};
+use super::{name, served, wait_for, wait_until};
 
 struct Repository(tempfile::TempDir);
 
@@ -128,7 +128,9 @@ fn a_push_to_a_bare_repository_is_one_version_with_the_commit_as_tag() {
     wait_for(&hotplate, "b.html", "b2");
     assert_eq!(served(&hotplate, "a.html").as_deref(), Some("a2"));
     assert_eq!(hotplate.snapshot().version().number(), before + 1);
-    assert_eq!(hotplate.health().loaders[0].tag.as_deref(), Some(commit.as_str()));
+    // It is noted a moment after the version is served.
+    let tag = || hotplate.health().loaders[0].tag.clone().unwrap_or_default();
+    wait_until(|| tag() == commit, &|| format!("the tag is {commit} and not {}", tag()));
     // A branch that is forced back is another commit like any other.
     work.git(&["reset", "-q", "--hard", "HEAD~1"]);
     work.git(&["push", "-q", "-f", "../bare.git", "main"]);

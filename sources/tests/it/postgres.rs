@@ -301,18 +301,12 @@ fn bad_rows_are_named_and_the_others_are_served() {
 #[test]
 fn a_database_without_tables_or_privileges_says_what_to_do() {
     let Some(database) = Database::start() else { return };
-    database.sql("CREATE ROLE nobody LOGIN; CREATE DATABASE other");
+    database.sql("CREATE ROLE nobody LOGIN");
+    database.sql("CREATE DATABASE other");
     let error = sync_once(&mut database.loader_of("nobody")).expect_err("refused");
-    assert!(
-        matches!(error, LoaderError::Refused(_)) && error.to_string().contains("GRANT SELECT")
-            || error.to_string().contains("grant SELECT"),
-        "{error}"
-    );
-    let other = database
-        .address("owner")
-        .replace("/postgres", "/other")
-        .replacen("/other:", "postgres:", 1);
-    let other = format!("postgres:{}", other.split_once(':').expect("a scheme").1);
+    assert!(matches!(error, LoaderError::Refused(_)), "{error}");
+    assert!(error.to_string().contains("grant SELECT"), "{error}");
+    let other = database.address("owner").replace("/postgres", "/other");
     let error = sync_once(&mut PostgresLoader::new(&other).expect("valid")).expect_err("refused");
     assert!(
         matches!(error, LoaderError::Refused(_)) && error.to_string().contains("SCHEMA"),
