@@ -1,5 +1,5 @@
-//! Templates that are embedded in the program: a release build contains them, a debug build reads the directory and follows edits. A directory that an
-//! operator names takes precedence over them, name by name.
+//! Templates that are embedded in the program: a release build contains them, a debug build reads the directory and follows edits. A
+//! directory that an operator names takes precedence over them, name by name.
 //!
 //! `cargo run --release --features embed --example embedded [DIR]`
 

@@ -2,15 +2,16 @@
 //!
 //! # The tables
 //!
-//! [`SCHEMA`] creates them. A row of `hotplate_templates` is a text, with the columns `tenant` (empty for everyone), `stage` and `name`; anything that
-//! speaks SQL may write it. Triggers count the versions of each name, note the transaction of a change, keep the last 100 versions of
-//! each name in `hotplate_history`, and notify. A role with `SELECT` on both tables suffices to serve.
+//! [`SCHEMA`] creates them. A row of `hotplate_templates` is a text, with the columns `tenant` (empty for everyone), `stage` and `name`;
+//! anything that speaks SQL may write it. Triggers count the versions of each name, note the transaction of a change, keep the last 100
+//! versions of each name in `hotplate_history`, and notify. A role with `SELECT` on both tables suffices to serve.
 //!
 //! # A sync
 //!
-//! A notification (`LISTEN`) is a hint and no more. A sync reads one state of the database, in a transaction that repeats its reads. After a hint it
-//! reads the rows of transactions that were not over at the last sync, by number: these are all that can have changed, in whatever order transactions
-//! commit, and so the cost follows the change. A sync of everything, the first one of a connection and one each 30 s compare the versions of all rows.
+//! A notification (`LISTEN`) is a hint and no more. A sync reads one state of the database, in a transaction that repeats its reads. After
+//! a hint it reads the rows of transactions that were not over at the last sync, by number: these are all that can have changed, in
+//! whatever order transactions commit, and so the cost follows the change. A sync of everything, the first one of a connection and one each
+//! 30 s compare the versions of all rows.
 
 mod connection;
 mod editor;
@@ -86,8 +87,8 @@ struct Known {
 }
 
 impl PostgresLoader {
-    /// Creates a loader of the database at a URL such as `postgres://user:password@host:5432/database`, or of a connection string
-    /// (`host=… user=…`). Nothing is connected yet. The connection is not encrypted, so use a private network, a Unix socket or a local proxy: an
+    /// Creates a loader of the database at a URL such as `postgres://user:password@host:5432/database`, or of a connection string (`host=…
+    /// user=…`). Nothing is connected yet. The connection is not encrypted, so use a private network, a Unix socket or a local proxy: an
     /// address with `sslmode=require` is refused.
     ///
     /// # Errors

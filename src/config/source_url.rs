@@ -6,8 +6,8 @@
 //! https://host/site/manifest.json#token_file=/run/secrets/token&interval_ms=5000
 //! ```
 //!
-//! What follows the `#` are options of the source. All have `priority`, a number: of several sources that have a name, the one with the highest
-//! provides it. It is 1 by default, so that sources take precedence over the directory of a site, which has 0.
+//! What follows the `#` are options of the source. All have `priority`, a number: of several sources that have a name, the one with the
+//! highest provides it. It is 1 by default, so that sources take precedence over the directory of a site, which has 0.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -26,6 +26,10 @@ pub(crate) struct SourceUrl {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    not(feature = "sources"),
+    expect(dead_code, reason = "only a loader reads the fields")
+)]
 enum SourceKind {
     Postgres {
         address: String,
@@ -46,6 +50,7 @@ enum SourceKind {
 }
 
 /// Returns true if an argument is a source and not a directory.
+#[cfg(feature = "cli")]
 pub(crate) fn is_source(argument: &str) -> bool {
     ["postgres:", "postgresql:", "git+file:", "http:", "https:"]
         .iter()
@@ -269,7 +274,7 @@ fn shorten(text: &str) -> String {
     text.chars().take(60).flat_map(char::escape_debug).collect()
 }
 
-#[cfg(all(test, feature = "sources"))]
+#[cfg(all(test, feature = "cli"))]
 mod tests {
     use super::*;
 

@@ -203,3 +203,32 @@ fn a_sync_without_another_commit_reads_nothing() {
     let names: Vec<_> = edited.changed.iter().map(|source| source.key.name.clone()).collect();
     assert_eq!(names, [name("b.html")]);
 }
+
+/// Prints how long a switch takes: `cargo test -p hotplate-sources --all-features -- --ignored --nocapture figures`.
+#[test]
+#[ignore = "it prints figures and checks nothing"]
+fn figures() {
+    let Some(work) = Repository::new() else { return };
+    for number in 0..10_000 {
+        work.write(&format!("d{}/p{number}.html", number % 100), format!("text {number}"));
+    }
+    work.commit();
+    let mut loader = GitLoader::new(work.work_tree(), "main");
+    let began = std::time::Instant::now();
+    BlockingLoader::sync(&mut loader, Depth::Afresh).expect("loads");
+    println!("10,000 files of a commit: {:?}", began.elapsed());
+    for number in 0..100 {
+        work.write(&format!("d{number}/p{number}.html"), "another text");
+    }
+    work.commit();
+    let began = std::time::Instant::now();
+    let changes = BlockingLoader::sync(&mut loader, Depth::Hinted).expect("loads");
+    println!(
+        "another commit with {} of 10,000 changed: {:?}",
+        changes.changed.len(),
+        began.elapsed()
+    );
+    let began = std::time::Instant::now();
+    BlockingLoader::sync(&mut loader, Depth::Hinted).expect("loads");
+    println!("the same commit: {:?}", began.elapsed());
+}
