@@ -47,6 +47,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use hotplate::config::source_url::{SourceUrl, is_source};
 use hotplate::site::{Site, SiteError};
 use hotplate::{Builder, Hotplate, StartError};
 
@@ -128,6 +129,8 @@ enum Command {
     Resume(operate::Resume),
     /// Show which versions a running instance still has in memory, and what holds them
     Leaks(operate::Leaks),
+    /// Show the sources of a running instance: their state, what they have, and their last error
+    Sources(operate::Sources),
     /// Check or show an audit log
     Audit(audit::Audit),
     /// Make a token for a person or a program that uses the admin listener
@@ -141,7 +144,7 @@ enum Command {
 /// The directory that most commands work on.
 #[derive(Debug, Args)]
 struct Directory {
-    /// A site (its templates are in `templates/`) or a plain folder of templates
+    /// A site (its templates are in `templates/`) or a plain folder of templates; or a source: `postgres://…`, `git+file:/…`, `https://…`
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// DIR is a plain folder: the templates are in DIR itself, and all of them are pages except in `_*/` and `partials/`
@@ -214,6 +217,7 @@ impl Command {
             Self::Rollback(roll_back) => roll_back.run(&setup),
             Self::Resume(resume) => resume.run(&setup),
             Self::Leaks(leaks) => leaks.run(&setup),
+            Self::Sources(sources) => sources.run(&setup),
             Self::Audit(audit) => audit.run(),
             Self::Token(token) => token.run(),
             Self::Config(config) => config.run(&setup),
@@ -270,6 +274,7 @@ impl Command {
             Self::Status(operate::Status { query })
             | Self::Versions(operate::Versions { query })
             | Self::Diff(operate::Diff { query, .. })
+            | Self::Sources(operate::Sources { query })
             | Self::Leaks(operate::Leaks { query }) => query.flags(),
             Self::Rollback(operate::RollBack { change, .. }) | Self::Resume(operate::Resume { change }) => {
                 change.query.flags()
@@ -314,6 +319,10 @@ impl Directory {
         default: impl FnOnce(PathBuf) -> Result<Site, SiteError>,
     ) -> Result<Site, Failure> {
         let directory = self.directory.clone();
+        if let Some(source) = directory.to_str().filter(|directory| is_source(directory)) {
+            let source = SourceUrl::parse(source);
+            return source.map(Site::of_source).map_err(Failure::Wrong);
+        }
         let templates = &setup.config().templates;
         let site = match (templates.plain, templates.directory.as_str()) {
             (true, _) => Site::folder(directory),

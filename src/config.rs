@@ -28,6 +28,7 @@ mod quantity;
 mod suggestion;
 mod consistency;
 mod folders;
+pub(crate) mod source_url;
 mod finding;
 mod change;
 mod sample;
@@ -44,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use crate::scope::ScopeOptions;
 use crate::{ConnectionLimits, LiveLimits};
 use folders::FolderDialects;
+use source_url::SourceUrl;
 
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
@@ -217,6 +219,8 @@ pub struct Templates {
     pub dialect: TemplateDialect,
     /// The languages of folders that differ from `dialect`, each as `folder/ = language`.
     pub dialects: Vec<String>,
+    /// Sources of templates besides the directory, by URL.
+    pub sources: Vec<String>,
     /// Names of formatters that another program provides.
     pub formatters: Vec<String>,
     /// Names of templates without which a server does not start.
@@ -397,9 +401,13 @@ impl Config {
             missing,
             dialect,
             dialects,
+            sources,
             formatters,
             ..
         } = &self.templates;
+        // Those that are wrong are refused with the configuration.
+        let sources = sources.iter().filter_map(|source| SourceUrl::parse(source).ok());
+        let builder = sources.fold(builder, |builder, source| source.add_to(builder));
         let builder = builder
             .limits(self.limits.clone())
             .on_failure(*on_failure)
@@ -576,6 +584,7 @@ impl Default for Supervision {
 impl Default for Templates {
     fn default() -> Self {
         Self {
+            sources: Vec::new(),
             directory: "templates".to_owned(),
             plain: false,
             watch: true,

@@ -84,20 +84,23 @@ pub use connection_limits::ConnectionLimits;
 pub use live_limits::LiveLimits;
 
 pub use hotplate_actors::dialect::Missing;
+#[cfg(feature = "embed")]
+pub use hotplate_actors::embed;
 pub use hotplate_actors::{
-    ActorHealth, ActorKind, ActorState, AuditHealth, AuditOptions, Builder, Cause, Commands, CompareError, Context,
-    ContextSource, ContractPolicy, Counters, Diagnostic, Digest, DirectoryLoader, Event, Explanation, FAULTS_TARGET,
-    Fallback, Fixed, Freshness, Health, Hotplate, Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError,
-    NameSample, NotCurrent, OnFailure, Pinned, Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published,
-    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderComparison, RenderFailure,
-    RenderOptions, Rendered, Renders, Restart, Rules, SampleRender, ScopeHandle, Serving, Severity, Source, StartError,
-    Status, StoreError, StoreHealth, StoreOptions, Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName,
-    Timeout, Unavailable, Value, Version, VersionNotKept, WatchBy,
+    ActorHealth, ActorKind, ActorState, AuditHealth, AuditOptions, BlockingLoader, Builder, Cause, Commands,
+    CompareError, Context, ContextSource, ContractPolicy, Counters, Diagnostic, Digest, DirectoryLoader,
+    EmbeddedLoader, Event, Explanation, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Limits, Links,
+    Loader, LoaderState, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned,
+    Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published, RENDERS_TARGET, Reload, ReloadOutcome,
+    ReloadReport, Reloader, Render, RenderComparison, RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules,
+    SampleRender, ScopeHandle, Serving, Severity, Source, StartError, Status, StoreError, StoreHealth, StoreOptions,
+    Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout, Unavailable, Value, Version,
+    VersionNotKept, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
-    audit, budget, counters, diagnostic, dialect, judge, loader, messages, samples, snapshot, supervision, template,
-    text, value,
+    admission, audit, budget, conformance, counters, diagnostic, dialect, judge, loader, messages, samples, snapshot,
+    stages, supervision, template, text, value,
 };
 
 // The examples in the guides compile and run.

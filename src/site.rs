@@ -43,6 +43,9 @@ use hotplate_actors::snapshot::{EntryStatus, Snapshot};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
 
+#[cfg(feature = "cli")]
+use crate::config::source_url::SourceUrl;
+
 pub use data::{Parsed, parse};
 pub use json::Json;
 
@@ -80,6 +83,9 @@ enum Layout {
     /// The templates that a program loads, and a directory of data for them.
     #[cfg(feature = "cli")]
     Program { data: Option<PathBuf> },
+    /// The templates of a source that is no directory. All but partials are pages.
+    #[cfg(feature = "cli")]
+    Source(Box<SourceUrl>),
 }
 
 /// The error of a directory that cannot be opened as a site.
@@ -178,6 +184,10 @@ impl Site {
     /// Returns true for a plain folder of templates.
     #[must_use]
     pub fn is_folder(&self) -> bool {
+        #[cfg(feature = "cli")]
+        if matches!(self.layout, Layout::Source(_)) {
+            return true;
+        }
         self.layout == Layout::Folder
     }
 
@@ -195,6 +205,7 @@ impl Site {
     pub(crate) fn templates_are_in(&self) -> String {
         match &self.layout {
             Layout::Program { .. } => "the program".to_owned(),
+            Layout::Source(url) => format!("`{url}`"),
             Layout::Site { .. } | Layout::Folder => format!("`{}`", self.template_directory().display()),
         }
     }
@@ -203,7 +214,7 @@ impl Site {
     #[cfg(feature = "cli")]
     pub(crate) fn extensions(&self) -> Option<&[String]> {
         match &self.layout {
-            Layout::Program { .. } => None,
+            Layout::Program { .. } | Layout::Source(_) => None,
             Layout::Site { .. } | Layout::Folder => self.rules.extensions.as_deref(),
         }
     }
@@ -255,6 +266,12 @@ impl Site {
 
     /// Returns a builder of an engine for this site. Its loader, the dialect of its data, its companions and its fallback are set.
     pub fn builder(&self) -> Builder {
+        #[cfg(feature = "cli")]
+        if let Layout::Source(source) = &self.layout {
+            let site = self.clone();
+            let builder = source.add_to(Hotplate::builder());
+            return builder.entries(move |name| site.is_entry(name));
+        }
         let builder = Hotplate::builder().mounts(self.mounts());
         if self.is_folder() {
             let site = self.clone();
@@ -330,6 +347,16 @@ impl Site {
             })
     }
 
+    /// Creates a site of the templates of a source that is no directory.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_source(source: SourceUrl) -> Self {
+        Self {
+            directory: PathBuf::from(source.to_string()),
+            layout: Layout::Source(Box::new(source)),
+            rules: Rules::default(),
+        }
+    }
+
     /// Creates a site of the templates that a program loads, with a directory of data for them.
     #[cfg(feature = "cli")]
     pub(crate) fn of_program(data: Option<&Path>) -> Self {
@@ -374,7 +401,7 @@ impl Site {
     /// Returns true for the templates of a program.
     #[cfg(feature = "cli")]
     pub(crate) fn is_program(&self) -> bool {
-        matches!(self.layout, Layout::Program { .. })
+        matches!(self.layout, Layout::Program { .. } | Layout::Source(_))
     }
 
     /// Returns the directory of the data as the prefix of a name: relative and with slashes, or its last component.

@@ -1,7 +1,7 @@
 //! A suite that checks whether a [`Loader`] keeps the promises of that interface: [`check`].
 //!
-//! A loader that passes it can be used like those of this crate: no edit is lost, an outage removes nothing, and the engine replaces it when it hangs
-//! or panics. The suite runs the loader by itself first, and then within an engine, beside a loader of lower priority.
+//! A loader that passes it can be used like those of this crate: no edit is lost, an outage removes nothing, and the engine replaces it
+//! when it hangs or panics. The suite runs the loader by itself first, and then within an engine, beside a loader of lower priority.
 
 mod alone;
 mod engine;
@@ -17,8 +17,8 @@ pub trait Fixture {
     /// Sets some texts and removes others (`None`), all at once if the source can do that.
     fn edit(&mut self, edits: &[(&str, Option<&str>)]);
 
-    /// Makes the source unavailable, or available again, and returns true; returns false if this cannot be done. All loaders that exist have to
-    /// notice it.
+    /// Makes the source unavailable, or available again, and returns true; returns false if this cannot be done. All loaders that exist
+    /// have to notice it.
     fn set_down(&mut self, _down: bool) -> bool {
         false
     }

@@ -33,8 +33,9 @@ pub(crate) struct RegisteredLoader {
 
 /// A source of templates.
 ///
-/// It has a thread of its own with a tokio runtime (current thread, timers and I/O), which also runs the tasks that it spawns. A loader that
-/// only blocks implements [`BlockingLoader`] instead, which makes it a `Loader`. [`conformance`](crate::conformance) checks what is promised here.
+/// It has a thread of its own with a tokio runtime (current thread, timers and I/O), which also runs the tasks that it spawns. A loader
+/// that only blocks implements [`BlockingLoader`] instead, which makes it a `Loader`. [`conformance`](crate::conformance) checks what is
+/// promised here.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -132,8 +133,8 @@ pub trait Loader: Send + 'static {
         self.describe()
     }
 
-    /// Returns the priority. Of several loaders that have a name, the one with the highest priority provides the text; of several with the same
-    /// priority, the one that was added first. Asked once, before the start.
+    /// Returns the priority. Of several loaders that have a name, the one with the highest priority provides the text; of several with the
+    /// same priority, the one that was added first. Asked once, before the start.
     fn priority(&self) -> i32 {
         0
     }
@@ -143,8 +144,8 @@ pub trait Loader: Send + 'static {
         Supports::All
     }
 
-    /// Called before the first sync, if these templates are served already, because an earlier process has stored them, or because this loader
-    /// replaces one that has delivered them. A source that is missing is then an error and not an empty source.
+    /// Called before the first sync, if these templates are served already, because an earlier process has stored them, or because this
+    /// loader replaces one that has delivered them. A source that is missing is then an error and not an empty source.
     fn restored(&mut self, _keys: &[TemplateKey]) {}
 
     /// Starts to watch: from now on, a hint is given when something may have changed. Called once.
@@ -153,8 +154,8 @@ pub trait Loader: Send + 'static {
     /// [`LoaderError`] if it cannot watch. The engine does not start then, unless the source is only unavailable.
     fn watch(&mut self, hints: Hints) -> BoxFuture<'_, Result<(), LoaderError>>;
 
-    /// Returns what differs from the result of the last `sync` that succeeded. It may report too much, never too little. A future that takes
-    /// longer than the limit `sync_ms` is dropped, and everything is loaded again, by another instance if there is a
+    /// Returns what differs from the result of the last `sync` that succeeded. It may report too much, never too little. A future that
+    /// takes longer than the limit `sync_ms` is dropped, and everything is loaded again, by another instance if there is a
     /// [factory](crate::Builder::loader_with).
     ///
     /// # Errors
@@ -368,8 +369,8 @@ pub struct Changes {
     pub unreadable: Vec<(TemplateKey, Arc<[Diagnostic]>)>,
     /// Sources that do not exist any more.
     pub removed: Vec<TemplateKey>,
-    /// The state of the source that this is, in its own terms: a commit, an `ETag`, a revision. It appears in the health of the loader and in
-    /// the cause of the change.
+    /// The state of the source that this is, in its own terms: a commit, an `ETag`, a revision. It appears in the health of the loader and
+    /// in the cause of the change.
     pub tag: Option<Arc<str>>,
 }
 

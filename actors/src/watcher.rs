@@ -2,9 +2,10 @@
 //!
 //! One batch is in flight. While its outcome is awaited, hints collect as one message in the mailbox. After changes of many templates the
 //! next batch waits until hints pause ([`burst`]). A `Reload` waits for no pause. The Watcher knows by digest which sources were accepted
-//! ([`known`]), so a touch is no change. A source that is unavailable is synced again after a pause that doubles; until it has been loaded once,
-//! no loader of lower priority provides its names ([`precedence`]). A loader that hangs or panics is replaced ([`worker`]). If a batch is lost (an actor on the way failed), the Watcher forgets what
-//! it knows, and the next sync sends everything; it comes by itself after a pause that doubles with each loss.
+//! ([`known`]), so a touch is no change. A source that is unavailable is synced again after a pause that doubles; until it has been loaded
+//! once, no loader of lower priority provides its names ([`precedence`]). A loader that hangs or panics is replaced ([`worker`]). If a
+//! batch is lost (an actor on the way failed), the Watcher forgets what it knows, and the next sync sends everything; it comes by itself
+//! after a pause that doubles with each loss.
 
 pub(crate) mod burst;
 pub(crate) mod known;

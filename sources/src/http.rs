@@ -10,12 +10,12 @@
 //! }
 //! ```
 //!
-//! A sync is one conditional request for the manifest. If it has changed, the files with other digests are requested, from `path` or from the name, below
-//! the directory of the manifest. All of them have to have their digests, or nothing is taken: a proxy's error page, a half-written file and a
-//! deployment that is not finished leave what was served before. Put the files first, and the manifest last.
+//! A sync is one conditional request for the manifest. If it has changed, the files with other digests are requested, from `path` or from
+//! the name, below the directory of the manifest. All of them have to have their digests, or nothing is taken: a proxy's error page, a
+//! half-written file and a deployment that is not finished leave what was served before. Put the files first, and the manifest last.
 //!
-//! Each answer has bounds: its size (a larger one is refused, never cut), its time, the number of redirects. A host with a private, local or
-//! link-local address is not connected, whatever its name is, unless that is allowed.
+//! Each answer has bounds: its size (a larger one is refused, never cut), its time, the number of redirects. A host with a private, local
+//! or link-local address is not connected, whatever its name is, unless that is allowed.
 
 mod guard;
 mod manifest;
@@ -102,15 +102,19 @@ impl HttpLoader {
             token_file: None,
             allows_private: false,
         };
-        Ok(Self {
-            url: url.to_owned(),
-            agent: agent(url, &options),
+        Ok(Self::of(url.to_owned(), options))
+    }
+
+    fn of(url: String, options: Options) -> Self {
+        Self {
+            agent: agent(&url, &options),
+            url,
             options,
             etag: None,
             known: HashMap::new(),
             watching: None,
             status: LoaderStatus::default(),
-        })
+        }
     }
 
     /// Sets the [priority](BlockingLoader::priority); 0 by default.
@@ -385,6 +389,13 @@ impl BlockingLoader for HttpLoader {
 
     fn status(&self) -> LoaderStatus {
         self.status.clone()
+    }
+}
+
+/// A clone is a loader of the same manifest that has not loaded anything yet.
+impl Clone for HttpLoader {
+    fn clone(&self) -> Self {
+        Self::of(self.url.clone(), self.options.clone())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sources of templates for hotplate other than a directory: rows of PostgreSQL, a revision of a git repository, files behind HTTP.
 //!
-//! Each is a [`Loader`](hotplate_actors::Loader) that passes the [conformance suite](hotplate_actors::conformance), behind a feature of its own.
-//! What they have in common:
+//! Each is a [`Loader`](hotplate_actors::Loader) that passes the [conformance suite](hotplate_actors::conformance), behind a feature of its
+//! own. What they have in common:
 //!
 //! - A sync reads one state of the source, which has a [tag](hotplate_actors::loader::Changes::tag): a commit, an `ETag`, a transaction.
 //! - A text that is too large is never cut. It is a fault of that template, and its last good version is served.
@@ -10,6 +10,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "git", feature = "http", feature = "postgres"))]
 mod remarks;
 
 #[cfg(feature = "git")]

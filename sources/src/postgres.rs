@@ -2,15 +2,16 @@
 //!
 //! # The tables
 //!
-//! [`SCHEMA`] creates them. A row of `hotplate_templates` is a text, with the columns `tenant` (empty for everyone), `stage` and `name`; anything that
-//! speaks SQL may write it. Triggers count the versions of each name, note the transaction of a change, keep the last 100 versions of
-//! each name in `hotplate_history`, and notify. A role with `SELECT` on both tables suffices to serve.
+//! [`SCHEMA`] creates them. A row of `hotplate_templates` is a text, with the columns `tenant` (empty for everyone), `stage` and `name`;
+//! anything that speaks SQL may write it. Triggers count the versions of each name, note the transaction of a change, keep the last 100
+//! versions of each name in `hotplate_history`, and notify. A role with `SELECT` on both tables suffices to serve.
 //!
 //! # A sync
 //!
-//! A notification (`LISTEN`) is a hint and no more. A sync reads one state of the database, in a transaction that repeats its reads. After a hint it
-//! reads the rows of transactions that were not over at the last sync, by number: these are all that can have changed, in whatever order transactions
-//! commit, and so the cost follows the change. A sync of everything, the first one of a connection and one each 30 s compare the versions of all rows.
+//! A notification (`LISTEN`) is a hint and no more. A sync reads one state of the database, in a transaction that repeats its reads. After
+//! a hint it reads the rows of transactions that were not over at the last sync, by number: these are all that can have changed, in
+//! whatever order transactions commit, and so the cost follows the change. A sync of everything, the first one of a connection and one each
+//! 30 s compare the versions of all rows.
 
 mod connection;
 mod editor;
@@ -18,6 +19,7 @@ mod read;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,6 +71,7 @@ struct Options {
     supports: Supports,
     layers: bool,
     text_bytes: u64,
+    password_file: Option<PathBuf>,
     timeout: Duration,
     sweep: Duration,
 }
@@ -84,8 +87,8 @@ struct Known {
 }
 
 impl PostgresLoader {
-    /// Creates a loader of the database at a URL such as `postgres://user:password@host:5432/database`, or of a connection string
-    /// (`host=… user=…`). Nothing is connected yet. The connection is not encrypted, so use a private network, a Unix socket or a local proxy: an
+    /// Creates a loader of the database at a URL such as `postgres://user:password@host:5432/database`, or of a connection string (`host=…
+    /// user=…`). Nothing is connected yet. The connection is not encrypted, so use a private network, a Unix socket or a local proxy: an
     /// address with `sslmode=require` is refused.
     ///
     /// # Errors
@@ -100,23 +103,31 @@ impl PostgresLoader {
                            socket or a local proxy";
             return Err(LoaderError::new(message));
         }
-        Ok(Self {
+        Ok(Self::of(
             config,
-            options: Options {
+            Options {
                 priority: 0,
                 supports: Supports::All,
                 layers: false,
                 text_bytes: TEXT_BYTES_MAX,
+                password_file: None,
                 timeout: Duration::from_secs(10),
                 sweep: Duration::from_secs(30),
             },
+        ))
+    }
+
+    fn of(config: Config, options: Options) -> Self {
+        Self {
+            config,
+            options,
             hints: None,
             sweeper: None,
             sweep_is_due: Arc::default(),
             connection: None,
             known: Known::default(),
             status: LoaderStatus::default(),
-        })
+        }
     }
 
     /// Sets the [priority](Loader::priority); 0 by default.
@@ -147,6 +158,13 @@ impl PostgresLoader {
         self
     }
 
+    /// Takes the password from a file. It is read for each connection, so that it may change.
+    #[must_use]
+    pub fn password_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.password_file = Some(path.into());
+        self
+    }
+
     /// Sets the time after which the database counts as unavailable, and the connection is given up; 10 s by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -158,7 +176,14 @@ impl PostgresLoader {
         let mut depth = depth;
         if self.connection.as_ref().is_none_or(Connection::is_closed) {
             self.connection = None;
-            self.connection = Some(Connection::open(&self.config, self.hints.clone()).await?);
+            let mut config = self.config.clone();
+            if let Some(path) = &self.options.password_file {
+                let password = std::fs::read_to_string(path).map_err(|error| {
+                    LoaderError::unavailable(format!("the password in {} cannot be read: {error}", path.display()))
+                })?;
+                config.password(password.trim_end_matches(['\r', '\n']));
+            }
+            self.connection = Some(Connection::open(&config, self.hints.clone()).await?);
             // Nobody knows which notifications were missed.
             if depth == Depth::Hinted {
                 depth = Depth::Everything;
@@ -248,6 +273,13 @@ impl Loader for PostgresLoader {
 
     fn status(&self) -> LoaderStatus {
         self.status.clone()
+    }
+}
+
+/// A clone is a loader of the same rows that has not loaded anything yet.
+impl Clone for PostgresLoader {
+    fn clone(&self) -> Self {
+        Self::of(self.config.clone(), self.options.clone())
     }
 }
 

@@ -8,7 +8,6 @@ use hotplate_actors::{Diagnostic, TemplateKey, TemplateName};
 const REMARKS_MAX: usize = 100;
 
 /// The size of a text in bytes beyond which it is not loaded: that of the engine by default.
-#[cfg_attr(not(any(feature = "git", feature = "http", feature = "postgres")), expect(dead_code))]
 pub(crate) const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What is remarked on during a sync.

@@ -8,10 +8,10 @@ use hotplate::config::Config;
 use super::Failure;
 use super::threads::or_processors;
 
-/// Descriptors for loading templates once, with some for files that are read at the same time.
-pub(crate) const OF_LOAD: usize = 16;
+/// Descriptors for loading templates once: those of the runtime of the loader, with some for files that are read at the same time.
+pub(crate) const OF_LOAD: usize = 20;
 /// Descriptors for loading and watching templates.
-pub(crate) const OF_WATCH: usize = 20;
+pub(crate) const OF_WATCH: usize = 24;
 /// Descriptors for each thread that answers requests: a runtime has four.
 const OF_WORKER: usize = 4;
 /// Descriptors for the admin listener and its workers.

@@ -79,6 +79,15 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "remove either `plain` or `directory`".to_owned(),
         });
     }
+    let sources = config.templates.sources.iter();
+    found.extend(sources.filter_map(|source| {
+        let error = super::source_url::SourceUrl::parse(source).err()?;
+        Some(Contradiction {
+            keys: keys(&["templates.sources"]),
+            message: error,
+            help: "for example \"postgres://user@host/database\" or \"git+file:/srv/site.git#ref=main\"".to_owned(),
+        })
+    }));
     let dialects = config.templates.dialects.iter();
     found.extend(dialects.filter_map(|entry| {
         Some(Contradiction {

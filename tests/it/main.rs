@@ -4,6 +4,7 @@ mod site;
 
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod soak;
+mod sources;
 
 #[cfg(feature = "cli")]
 mod blog;

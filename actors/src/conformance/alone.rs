@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{Fixture, PATIENCE, run};
+use super::{Fixture, PATIENCE};
 use crate::loader::{Changes, Depth, Hints, Loader, LoaderError};
 
 /// The texts that a sequence of syncs has reported.
@@ -49,44 +49,51 @@ fn names(texts: &Texts) -> Vec<&str> {
     texts.keys().map(String::as_str).collect()
 }
 
-async fn sync(loader: &mut dyn Loader, depth: Depth) -> Result<Changes, LoaderError> {
-    let synced = tokio::time::timeout(PATIENCE, loader.sync(depth)).await;
-    synced.expect("differences: a sync ends")
-}
+/// Runs a loader in one runtime. The fixture runs outside of it, so that it may have a runtime of its own.
+struct Driver(tokio::runtime::Runtime);
 
-/// Syncs, and checks that everything reported so far is what the source has.
-async fn expect(loader: &mut dyn Loader, depth: Depth, reported: &mut Reported, texts: &Texts, promise: &str) {
-    let changes = sync(loader, depth).await;
-    let changes = changes.unwrap_or_else(|error| panic!("{promise}: the sync fails: {error}"));
-    reported.take(&changes);
-    assert_eq!(
-        names(&reported.0),
-        names(texts),
-        "{promise}: the names after a sync ({depth:?})"
-    );
-    for (name, text) in texts {
-        assert!(reported.0[name] == *text, "{promise}: the text of `{name}` ({depth:?})");
+impl Driver {
+    fn sync(&self, loader: &mut dyn Loader, depth: Depth) -> Result<Changes, LoaderError> {
+        let synced = async { tokio::time::timeout(PATIENCE, loader.sync(depth)).await };
+        self.0.block_on(synced).expect("differences: a sync ends")
+    }
+
+    /// Syncs, and checks that everything reported so far is what the source has.
+    fn expect(&self, loader: &mut dyn Loader, depth: Depth, reported: &mut Reported, texts: &Texts, promise: &str) {
+        let changes = self.sync(loader, depth);
+        let changes = changes.unwrap_or_else(|error| panic!("{promise}: the sync fails: {error}"));
+        reported.take(&changes);
+        assert_eq!(
+            names(&reported.0),
+            names(texts),
+            "{promise}: the names after a sync ({depth:?})"
+        );
+        for (name, text) in texts {
+            assert!(reported.0[name] == *text, "{promise}: the text of `{name}` ({depth:?})");
+        }
     }
 }
 
 pub(super) fn check(fixture: &mut dyn Fixture) {
+    let driver = Driver(crate::supervision::runtime().expect("a runtime can be started"));
     let mut texts = Texts::new();
     edit(fixture, &mut texts, &[("a.html", Some("a")), ("b/c.html", Some("c"))]);
-    run(differences(fixture, &mut texts));
-    run(instances(fixture, &texts));
-    run(hints(fixture, &mut texts));
-    run(outage(fixture, &mut texts));
+    differences(&driver, fixture, &mut texts);
+    instances(&driver, fixture, &texts);
+    hints(&driver, fixture, &mut texts);
+    outage(&driver, fixture, &mut texts);
     let all: Vec<String> = texts.keys().cloned().collect();
     let all: Vec<(&str, Option<&str>)> = all.iter().map(|name| (name.as_str(), None)).collect();
     edit(fixture, &mut texts, &all);
+    driver.0.shutdown_background();
 }
 
-async fn differences(fixture: &mut dyn Fixture, texts: &mut Texts) {
+fn differences(driver: &Driver, fixture: &mut dyn Fixture, texts: &mut Texts) {
     let mut loader = fixture.loader();
     let loader = &mut *loader;
     let mut reported = Reported::default();
-    expect(loader, Depth::Afresh, &mut reported, texts, "differences").await;
-    expect(loader, Depth::Everything, &mut reported, texts, "differences").await;
+    driver.expect(loader, Depth::Afresh, &mut reported, texts, "differences");
+    driver.expect(loader, Depth::Everything, &mut reported, texts, "differences");
     let large = "0123456789 äöü 你好 🎉\r\n".repeat(4_000);
     let steps: [(&str, &[(&str, Option<&str>)]); 6] = [
         ("differences", &[("a.html", Some("another a"))]),
@@ -109,40 +116,38 @@ async fn differences(fixture: &mut dyn Fixture, texts: &mut Texts) {
     for (promise, edits) in steps {
         edit(fixture, texts, edits);
         // No hint was asked for, so all of them are lost.
-        expect(loader, Depth::Everything, &mut reported, texts, promise).await;
+        driver.expect(loader, Depth::Everything, &mut reported, texts, promise);
     }
     for depth in [Depth::Bytes, Depth::Everything, Depth::Afresh, Depth::Everything] {
-        expect(loader, depth, &mut reported, texts, "differences").await;
+        driver.expect(loader, depth, &mut reported, texts, "differences");
     }
-    let mut anew = Reported::default();
-    expect(
+    let anew = &mut Reported::default();
+    driver.expect(
         loader,
         Depth::Afresh,
-        &mut anew,
+        anew,
         texts,
         "differences: everything is reported afresh",
-    )
-    .await;
+    );
 }
 
-async fn instances(fixture: &dyn Fixture, texts: &Texts) {
+fn instances(driver: &Driver, fixture: &dyn Fixture, texts: &Texts) {
     let mut first = fixture.loader();
-    let changes = sync(&mut *first, Depth::Afresh).await.expect("instances: it loads");
+    let changes = driver.sync(&mut *first, Depth::Afresh).expect("instances: it loads");
     let keys: Vec<_> = changes.changed.iter().map(|source| source.key.clone()).collect();
     drop(first);
     let mut second = fixture.loader();
     second.restored(&keys);
-    expect(
+    driver.expect(
         &mut *second,
         Depth::Afresh,
         &mut Reported::default(),
         texts,
         "instances",
-    )
-    .await;
+    );
 }
 
-async fn hints(fixture: &mut dyn Fixture, texts: &mut Texts) {
+fn hints(driver: &Driver, fixture: &mut dyn Fixture, texts: &mut Texts) {
     if !fixture.gives_hints() {
         return;
     }
@@ -150,29 +155,29 @@ async fn hints(fixture: &mut dyn Fixture, texts: &mut Texts) {
     let loader = &mut *loader;
     let hinted = Arc::new(Notify::new());
     let hints = Arc::clone(&hinted);
-    let watching = loader.watch(Hints::new(move || hints.notify_one())).await;
-    watching.expect("hints: it can watch");
+    let watching = async { loader.watch(Hints::new(move || hints.notify_one())).await };
+    driver.0.block_on(watching).expect("hints: it can watch");
     let mut reported = Reported::default();
-    expect(loader, Depth::Afresh, &mut reported, texts, "hints").await;
+    driver.expect(loader, Depth::Afresh, &mut reported, texts, "hints");
     for (name, text) in [("a.html", Some("hint")), ("e.html", Some("hint")), ("e.html", None)] {
         edit(fixture, texts, &[(name, text)]);
         let found = async {
             while reported.0.get(name).map(String::as_str) != text {
                 hinted.notified().await;
-                let changes = sync(loader, Depth::Hinted).await.expect("hints: it can be synced");
+                let changes = loader.sync(Depth::Hinted).await.expect("hints: it can be synced");
                 reported.take(&changes);
             }
         };
-        let found = tokio::time::timeout(PATIENCE, found).await;
+        let found = driver.0.block_on(async { tokio::time::timeout(PATIENCE, found).await });
         found.unwrap_or_else(|_| panic!("hints: an edit of `{name}` leads to a hint, and is found"));
     }
 }
 
-async fn outage(fixture: &mut dyn Fixture, texts: &mut Texts) {
+fn outage(driver: &Driver, fixture: &mut dyn Fixture, texts: &mut Texts) {
     let mut loader = fixture.loader();
     let loader = &mut *loader;
     let mut reported = Reported::default();
-    expect(loader, Depth::Afresh, &mut reported, texts, "outage").await;
+    driver.expect(loader, Depth::Afresh, &mut reported, texts, "outage");
     edit(
         fixture,
         texts,
@@ -180,7 +185,7 @@ async fn outage(fixture: &mut dyn Fixture, texts: &mut Texts) {
     );
     if fixture.set_down(true) {
         for depth in [Depth::Everything, Depth::Hinted, Depth::Afresh] {
-            match sync(loader, depth).await {
+            match driver.sync(loader, depth) {
                 // A loader need not ask the source for what nobody has hinted at.
                 Ok(changes) if depth == Depth::Hinted => reported.take(&changes),
                 Ok(_) => panic!("outage: a sync fails ({depth:?})"),
@@ -190,11 +195,11 @@ async fn outage(fixture: &mut dyn Fixture, texts: &mut Texts) {
         }
         assert!(fixture.set_down(false), "recovery: the fixture can do both");
     }
-    expect(loader, Depth::Everything, &mut reported, texts, "recovery").await;
+    driver.expect(loader, Depth::Everything, &mut reported, texts, "recovery");
     edit(
         fixture,
         texts,
         &[("a.html", Some("after the outage")), ("f.html", None)],
     );
-    expect(loader, Depth::Everything, &mut reported, texts, "recovery").await;
+    driver.expect(loader, Depth::Everything, &mut reported, texts, "recovery");
 }

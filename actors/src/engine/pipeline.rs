@@ -198,8 +198,7 @@ impl ControlState {
             compiler_children.push(Arc::clone(&compiler.child));
             let compiler = compiler.recipient();
             let loader = (id, worker.clone(), precedence.clone());
-            let (watcher, hints) =
-                start_watcher(loader, compiler, recorder, (&limits, has_store), child, faults);
+            let (watcher, hints) = start_watcher(loader, compiler, recorder, (&limits, has_store), child, faults);
             precedence.set_hints(id, hints.clone());
             watcher_hints
                 .lock()

@@ -4,11 +4,11 @@ use super::{BlockingLoader, Changes, Depth, DirectoryLoader, Hints, LoaderError,
 use crate::health::LoaderStatus;
 use crate::template::{NameError, TemplateKey};
 
-/// Loads templates that are part of the binary, with the lowest priority: whatever another source has takes precedence. So they are defaults, also
-/// for a [store](crate::StoreOptions) that has no version to restore.
+/// Loads templates that are part of the binary, with the lowest priority: whatever another source has takes precedence. So they are
+/// defaults, also for a [store](crate::StoreOptions) that has no version to restore.
 ///
-/// The macro `embed!` (feature `embed`) creates one from a directory at compile time. In a build with debug assertions the same call follows edits
-/// of the directory, as long as that exists.
+/// The macro `embed!` (feature `embed`) creates one from a directory at compile time. In a build with debug assertions the same call
+/// follows edits of the directory, as long as that exists.
 pub struct EmbeddedLoader {
     directory: String,
     loader: EmbeddedKind,
@@ -47,8 +47,8 @@ impl EmbeddedLoader {
         })
     }
 
-    /// Creates a loader of the files of a directory: what [`embed!`](crate::embed) calls. Hidden files, and those without an extension of templates, are left
-    /// out as in a directory.
+    /// Creates a loader of the files of a directory: what [`embed!`](crate::embed) calls. Hidden files, and those without an extension of
+    /// templates, are left out as in a directory.
     #[cfg(feature = "embed")]
     #[doc(hidden)]
     #[must_use]
@@ -93,8 +93,8 @@ fn collect(
     }
 }
 
-/// Embeds the templates of a directory into the binary: returns an [`EmbeddedLoader`] with them. The path begins with `$CARGO_MANIFEST_DIR/`, the
-/// directory of the package that calls this.
+/// Embeds the templates of a directory into the binary: returns an [`EmbeddedLoader`] with them. The path begins with
+/// `$CARGO_MANIFEST_DIR/`, the directory of the package that calls this.
 ///
 /// In a build with debug assertions the loader reads the directory and follows edits, so that a program in development needs no other call.
 ///

@@ -14,7 +14,8 @@ struct MemoryState {
     hints: Option<Hints>,
 }
 
-/// Loads the sources that are set through its [`MemoryHandle`].
+/// Loads the sources that are set through its [`MemoryHandle`]: for templates that a program makes itself, and to test handlers without a
+/// disk. What one call of [`MemoryHandle::edit`] changes is one batch, and so one version.
 #[derive(Debug)]
 pub struct MemoryLoader(Arc<Mutex<MemoryState>>);
 

@@ -16,7 +16,8 @@ use std::time::Duration;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum LoaderError {
-    /// There is no such source. It counts as one without templates, so templates of the same names from loaders of lower priority are served.
+    /// There is no such source. It counts as one without templates, so templates of the same names from loaders of lower priority are
+    /// served.
     Absent(LoaderFailure),
     /// The source cannot be reached at present. What it had is still served, and it is synced again. If it has never been loaded, the names
     /// that it supports are broken rather than served from a loader of lower priority.

@@ -1,8 +1,9 @@
 //! [`Precedence`]: an outage of a loader at the start never serves what loaders of lower priority have under its names.
 //!
-//! A loader that has delivered something keeps it during an outage, in the Graph. One that has never been loaded has nothing there, so a loader of
-//! lower priority would provide the text of a name that belongs to the other one. Until that one is loaded for the first time, the texts of lower
-//! loaders that it supports are broken. All first syncs run at the same time; a loader waits for the outcome of those above it before it delivers.
+//! A loader that has delivered something keeps it during an outage, in the Graph. One that has never been loaded has nothing there, so a
+//! loader of lower priority would provide the text of a name that belongs to the other one. Until that one is loaded for the first time,
+//! the texts of lower loaders that it supports are broken. All first syncs run at the same time; a loader waits for the outcome of those
+//! above it before it delivers.
 
 use std::sync::{Arc, OnceLock};
 

@@ -1,9 +1,9 @@
 //! [`LoaderWorker`]: a loader on a thread of its own, which is replaced if it hangs or panics.
 //!
-//! A thread cannot be killed, and a future that blocks cannot be dropped. So a loader that exceeds its deadline is abandoned with its thread, and
-//! its factory makes another one, with a new thread. If its future waits, it is dropped and the thread ends; if it blocks, the thread ends
-//! with the call. The number of threads that have not ended is bounded; beyond it, no loader is replaced. One without a factory is never
-//! replaced: its next sync waits for the end of the last one, as long as the deadline allows.
+//! A thread cannot be killed, and a future that blocks cannot be dropped. So a loader that exceeds its deadline is abandoned with its
+//! thread, and its factory makes another one, with a new thread. If its future waits, it is dropped and the thread ends; if it blocks, the
+//! thread ends with the call. The number of threads that have not ended is bounded; beyond it, no loader is replaced. One without a factory
+//! is never replaced: its next sync waits for the end of the last one, as long as the deadline allows.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

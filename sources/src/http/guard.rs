@@ -1,5 +1,5 @@
-//! [`GuardedResolver`]: resolves names, and leaves out addresses that are not public. It is asked for each connection, also after a redirect, so a name
-//! that leads elsewhere later is checked again.
+//! [`GuardedResolver`]: resolves names, and leaves out addresses that are not public. It is asked for each connection, also after a
+//! redirect, so a name that leads elsewhere later is checked again.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

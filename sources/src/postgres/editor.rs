@@ -87,8 +87,9 @@ impl From<tokio_postgres::Error> for EditError {
     }
 }
 
-/// Changes the templates of everyone at the stage `stable`, or those of another tenant and stage, through a connection of the program. The role needs
-/// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on `hotplate_templates`, and `SELECT` on `hotplate_history`. What it changes is served a moment later.
+/// Changes the templates of everyone at the stage `stable`, or those of another tenant and stage, through a connection of the program. The
+/// role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on `hotplate_templates`, and `SELECT` on `hotplate_history`. What it changes is
+/// served a moment later.
 ///
 /// ```no_run
 /// use hotplate_sources::postgres::{Editor, ExpectedVersion};

@@ -1,5 +1,5 @@
-//! Integration tests of the sources: the conformance suite over each, and what is special about it. Nothing but loopback is used. Tests that need
-//! PostgreSQL or git say `skipped` without it.
+//! Integration tests of the sources: the conformance suite over each, and what is special about it. Nothing but loopback is used. Tests
+//! that need PostgreSQL or git say `skipped` without it.
 
 mod git;
 mod http;

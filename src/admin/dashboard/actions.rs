@@ -127,9 +127,10 @@ pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered
         return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true, back.as_deref());
     };
     let now_ms = now_ms();
-    let [dashboard, api] = state
-        .access
-        .begin_session(caller, now_ms.saturating_add(state.limits.session_ms), now_ms)?;
+    let [dashboard, api] =
+        state
+            .access
+            .begin_session(caller, now_ms.saturating_add(state.limits.session_ms), now_ms)?;
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, pages::return_to(back.as_deref())))
         .append_header((SET_COOKIE, dashboard))

@@ -267,6 +267,9 @@ fn templates() -> Vec<Key> {
         key("dialects", Kind::List,
             "Languages of folders below `directory` that are not in `dialect`, such as \"old/ = tiny\". Of several, the innermost counts. \
              Files that end in `.j2`, `.jinja` or `.jinja2` are Jinja everywhere."),
+        key("sources", Kind::List,
+            "Sources of templates besides `directory`, such as \"postgres://user@host/database\", \"git+file:/srv/site.git#ref=main\" or \
+             \"https://host/manifest.json\". They take precedence over the directory; docs/sources.md lists their options."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
         key("required_at_start", Kind::List,
