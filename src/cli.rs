@@ -44,7 +44,8 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCandidates;
 use hotplate::site::{Site, SiteError};
 use hotplate::{Builder, Hotplate, StartError};
 
@@ -136,10 +137,10 @@ enum Command {
 #[derive(Debug, Args)]
 struct Directory {
     /// A site (its templates are in `templates/`) or a plain folder of templates
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     directory: PathBuf,
     /// DIR is a plain folder: the templates are in DIR itself, and all of them are pages except in `_*/` and `partials/`
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", add = ArgValueCandidates::new(completions::flags))]
     plain: Option<String>,
 }
 
@@ -153,6 +154,7 @@ enum Format {
 /// Runs `hotplate` with the arguments of this process, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    completions::answer::<Arguments>();
     let format = asked_format(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));
     let Arguments { command, common } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -183,7 +185,7 @@ impl Command {
         // None of them starts an engine, so an invalid configuration does not prevent them.
         match self {
             Self::Init(init) => return init.run(),
-            Self::Completions(completions) => return completions.run(Arguments::command()),
+            Self::Completions(completions) => return completions.run(),
             Self::Audit(audit) => return audit.run(),
             _ => {}
         }
@@ -208,7 +210,7 @@ impl Command {
             Self::Leaks(leaks) => leaks.run(&setup),
             Self::Audit(audit) => audit.run(),
             Self::Config(config) => config.run(&setup),
-            Self::Completions(completions) => completions.run(Arguments::command()),
+            Self::Completions(completions) => completions.run(),
         }
     }
 
@@ -372,6 +374,8 @@ fn block_on<F: Future>(waiting: F) -> Result<F::Output, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
