@@ -46,7 +46,8 @@ mod watch;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCandidates;
 use hotplate::config::source_url::{SourceUrl, is_source};
 use hotplate::site::{Site, SiteError};
 use hotplate::{Builder, Hotplate, StartError};
@@ -145,10 +146,10 @@ enum Command {
 #[derive(Debug, Args)]
 struct Directory {
     /// A site (its templates are in `templates/`) or a plain folder of templates; or a source: `postgres://…`, `git+file:/…`, `https://…`
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
     directory: PathBuf,
     /// DIR is a plain folder: the templates are in DIR itself, and all of them are pages except in `_*/` and `partials/`
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true", add = ArgValueCandidates::new(completions::flags))]
     plain: Option<String>,
 }
 
@@ -162,6 +163,7 @@ enum Format {
 /// Runs `hotplate` with the arguments of this process, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    completions::answer::<Arguments>();
     let format = asked_format(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));
     let Arguments { command, common } = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -192,7 +194,7 @@ impl Command {
         // None of them starts an engine, so an invalid configuration does not prevent them.
         match self {
             Self::Init(init) => return init.run(),
-            Self::Completions(completions) => return completions.run(Arguments::command()),
+            Self::Completions(completions) => return completions.run(),
             Self::Audit(audit) => return audit.run(),
             Self::Token(token) => return token.run(),
             _ => {}
@@ -221,7 +223,7 @@ impl Command {
             Self::Audit(audit) => audit.run(),
             Self::Token(token) => token.run(),
             Self::Config(config) => config.run(&setup),
-            Self::Completions(completions) => completions.run(Arguments::command()),
+            Self::Completions(completions) => completions.run(),
         }
     }
 
@@ -394,6 +396,8 @@ fn block_on<F: Future>(waiting: F) -> Result<F::Output, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

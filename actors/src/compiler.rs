@@ -8,6 +8,7 @@ mod cache;
 mod first_batches;
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::counters::Recorder;
@@ -143,6 +144,8 @@ pub(crate) struct CompilerConfig {
     pub(crate) cache: Arc<Cache>,
     pub(crate) pool: Pool,
     pub(crate) recorder: Arc<Recorder>,
+    /// Counts the texts that were compiled, for a program that shows the progress.
+    pub(crate) progress: Option<Arc<AtomicUsize>>,
     pub(crate) graph: MeteredRecipient<Compiled>,
     /// The recipient of the first batches of all loaders.
     pub(crate) graph_at_start: MeteredRecipient<CompiledTogether>,
@@ -305,6 +308,9 @@ impl Drop for StartedJob<'_> {
 fn compile(source: Source, setup: &CompilerConfig) -> (TemplateKey, CompiledText) {
     let (text, cached) = compile_text(&source, &setup.dialects, &setup.limits, &setup.cache);
     setup.recorder.compiles.looked_up(cached);
+    if let Some(progress) = &setup.progress {
+        progress.fetch_add(1, Ordering::Relaxed);
+    }
     if let CompiledText::Broken { diagnostics, .. } = &text {
         setup.recorder.compiles.failed(diagnostics);
     }

@@ -21,6 +21,7 @@ pub(crate) use stored_versions::{StoredError, StoredVersions};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub(crate) struct StartPlan {
     pub(crate) foreign: bool,
     /// Describes templates in the log.
     pub(crate) wording: Wording,
+    /// Counts the texts that were compiled.
+    pub(crate) progress: Option<Arc<AtomicUsize>>,
     /// The store of published versions.
     pub(crate) store: Option<StoreOptions>,
     /// The audit log.

@@ -4,6 +4,8 @@
 
 use std::collections::HashSet;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use clap::Args;
 use hotplate::diagnostic::{Diagnostic, Severity};
@@ -90,14 +92,16 @@ impl CheckOptions {
 
 impl CheckFindings {
     fn of(site: &Site, builder: Builder) -> Result<Self, Failure> {
-        let loading = Progress::waiting("loading templates");
+        let compiled = Arc::new(AtomicUsize::new(0));
+        let loading = Progress::counted("loading templates", Arc::clone(&compiled));
         let stubs = builder.stubs().map(str::to_owned).collect();
         let hotplate = start(
             site,
             builder
                 .watch(false)
                 .on_failure(OnFailure::Return)
-                .contract_only_reports(),
+                .contract_only_reports()
+                .count_compiled(compiled),
         )?;
         drop(loading);
         let pinned = hotplate.snapshot();

@@ -4,13 +4,14 @@ use std::net::ToSocketAddrs;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 
 use hotplate::config::Origin;
 
 use super::printer::EventPrinter;
 use super::server::{Audience, Server};
 use super::setup::{AdminFlags, CommandSetup, Flag, StoreFlags};
-use super::{Directory, Failure, Format};
+use super::{Directory, Failure, Format, completions};
 
 /// Threads that answer requests: there is one visitor, the author.
 pub(crate) const WORKERS: usize = 2;
@@ -31,7 +32,7 @@ pub(crate) struct Dev {
     open: bool,
     /// The editor that links in the browser open: vscode, vscodium, cursor, zed, idea, subl, or a link with {file}, {line}, {column}
     /// [default: vscode]
-    #[arg(long, value_name = "EDITOR")]
+    #[arg(long, value_name = "EDITOR", add = ArgValueCandidates::new(completions::editors))]
     editor: Option<String>,
     #[command(flatten)]
     admin: AdminFlags,

@@ -25,7 +25,7 @@ pub(crate) struct InstanceArguments {
     #[arg(long, value_name = "ADDRESS", value_parser = without_scheme)]
     admin: Option<String>,
     /// A file with its admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     token_file: Option<String>,
 }
 

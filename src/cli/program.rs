@@ -8,7 +8,7 @@ use hotplate::config::Log;
 use hotplate::site::Site;
 use hotplate::{Builder, Limits};
 
-use super::{EXIT_CODES, Failure, check, graph, log, render};
+use super::{EXIT_CODES, Failure, Format, asked_format, check, graph, log, render};
 
 /// Check and render the templates of this program.
 #[derive(Debug, Parser)]
@@ -69,8 +69,16 @@ struct Check {
 /// ```
 #[must_use]
 pub fn run(engine: impl Fn() -> Builder) -> ExitCode {
-    let Arguments { command, log_level } = Arguments::parse();
-    command.run(&engine, &log_level).unwrap_or_else(Failure::report)
+    let format = asked_format(std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()));
+    let Arguments { command, log_level } = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if format == Format::Json && error.use_stderr() => {
+            return Failure::of_arguments(&error).report_in(format);
+        }
+        Err(error) => error.exit(),
+    };
+    let ran = command.run(&engine, &log_level);
+    ran.unwrap_or_else(|failure| failure.report_in(format))
 }
 
 impl Command {

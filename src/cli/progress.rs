@@ -1,8 +1,11 @@
 //! [`Progress`]: the progress of long work, on stderr, for people at a terminal.
 
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// Work with fewer steps ends before its progress could be read.
 const STEPS_MIN: usize = 500;
@@ -26,6 +29,21 @@ impl Progress {
         let bar = bar.with_style(style("{spinner} {msg} {elapsed}"));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
+    }
+
+    /// Starts to show work that counts its steps itself. Their number is not known before its end.
+    pub(crate) fn counted(what: &'static str, counter: Arc<AtomicUsize>) -> Self {
+        let progress = Self::waiting(what);
+        let steps = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let counted = counter.load(Ordering::Relaxed);
+            let _ = match counted {
+                0 => write!(out, "{:.0?}", state.elapsed()),
+                _ => write!(out, "{counted}"),
+            };
+        };
+        let style = style("{spinner} {msg} {steps}").with_key("steps", steps);
+        progress.0.set_style(style);
+        progress
     }
 
     /// Counts one step.

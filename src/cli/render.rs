@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::engine::ArgValueCandidates;
 use hotplate::diagnostic::Diagnostic;
 use hotplate::site::{Site, SiteData, parse};
 use hotplate::text::decode;
@@ -13,7 +14,7 @@ use hotplate::{Builder, Hotplate, Limits, OnFailure, RenderFailure, Rendered, Te
 use super::scope::ScopeArguments;
 use super::setup::CommandSetup;
 use super::terminal::Terminal;
-use super::{Directory, Failure, names, start};
+use super::{Directory, Failure, completions, names, start};
 
 #[derive(Debug, Args)]
 pub(crate) struct Render {
@@ -27,6 +28,7 @@ pub(crate) struct Render {
 #[derive(Debug, Args)]
 pub(crate) struct PageArguments {
     /// The template, such as `mail/order.txt`
+    #[arg(add = ArgValueCandidates::new(completions::templates))]
     name: String,
     /// A file with a JSON object as the context, `-` for stdin; without it, the site's own data
     #[arg(long, value_name = "FILE")]

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use actix_web::http::header::HeaderValue;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCandidates;
 use hotplate::config::{Config, ConfigError, Settings, Sources};
 use hotplate::web::Editor;
 
@@ -11,7 +12,7 @@ use super::Format as Output;
 use super::failure::Failure;
 use super::log::{self, Log};
 use super::terminal::Terminal;
-use super::{output, printer};
+use super::{completions, output, printer};
 
 /// The file in a directory that is read unless another one is named.
 pub(crate) const FILE: &str = "hotplate.toml";
@@ -27,10 +28,10 @@ pub(crate) struct CommonArguments {
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Set one setting, over file and environment, such as `limits.render_ms=500`; may be repeated
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, global = true, value_name = "KEY=VALUE", add = ArgValueCandidates::new(completions::settings))]
     set: Vec<String>,
     /// Log level on stderr: off, error, warn, info, debug, trace, or by module [env: RUST_LOG]
-    #[arg(long, global = true, value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL", add = ArgValueCandidates::new(completions::levels))]
     log_level: Option<String>,
     /// Log format on stderr
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
@@ -50,7 +51,7 @@ pub(crate) struct AdminFlags {
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
     /// A file with the admin token [env: HOTPLATE_ADMIN__TOKEN has the token itself]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     token_file: Option<String>,
 }
 
@@ -67,10 +68,10 @@ impl AdminFlags {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct StoreFlags {
     /// A directory for published versions: the next start serves the last one, whatever has happened to the templates
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     store: Option<String>,
     /// A directory for the audit log: who changed what is served, when and why
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     audit: Option<String>,
     /// A private key with which the records of the audit log are signed; `hotplate audit key FILE` makes one
     #[arg(long, value_name = "FILE")]

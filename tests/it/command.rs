@@ -298,16 +298,16 @@ fn the_long_help_lists_exit_codes() {
 #[test]
 fn completions_exist_for_every_shell() {
     for (shell, part) in [
-        ("bash", "_hotplate()"),
+        ("bash", "complete -o nospace"),
         ("zsh", "#compdef hotplate"),
-        ("fish", "complete -c hotplate"),
+        ("fish", "complete --keep-order --exclusive --command hotplate"),
         ("elvish", "hotplate"),
         ("powershell", "hotplate"),
     ] {
         let ran = run(&["completions", shell]);
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{shell}");
         assert!(
-            ran.stdout.contains(part) && ran.stdout.contains("reload"),
+            ran.stdout.contains(part) && ran.stdout.contains("HOTPLATE_COMPLETE"),
             "{shell}: {}",
             ran.stdout
         );
@@ -317,6 +317,51 @@ fn completions_exist_for_every_shell() {
         {
             assert!(parsed.success(), "{shell}");
         }
+    }
+}
+
+#[test]
+fn values_are_completed() {
+    let files = crate::files::Files::new(&[
+        ("templates/index.html", ""),
+        ("templates/mail/order.txt", ""),
+        ("templates/mail/style.css", ""),
+        ("data/index.json", "{}"),
+    ]);
+    let site = text(files.path());
+    for (words, expected) in [
+        (&["ver"][..], &["versions"][..]),
+        (&["check", "--format", ""], &["human", "json", "sarif", "github"]),
+        (&["render", site, ""], &["index.html", "mail/order.txt"]),
+        (&["render", site, "mail/"], &["mail/order.txt"]),
+        (&["render", "/no/such/directory", ""], &[]),
+        (&["serve", site, "--log-level", "w"], &["warn"]),
+        (&["dev", "--editor", "vs"], &["vscode", "vscodium"]),
+        (&["serve", site, "--set", "server.bi"], &["server.bind="]),
+        (
+            &["serve", site, "--set", "templates.miss"],
+            &["templates.missing=strict", "templates.missing=lenient"],
+        ),
+        (&["completions", "z"], &["zsh"]),
+    ] {
+        let arguments = [&["--", "hotplate"], words].concat();
+        let index = words.len().to_string();
+        let asked = [
+            ("HOTPLATE_COMPLETE", "bash"),
+            ("_CLAP_IFS", "\n"),
+            ("_CLAP_COMPLETE_INDEX", &index),
+        ];
+        let ran = run_in(&asked, &arguments);
+        let mut offered: Vec<&str> = ran
+            .stdout
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.starts_with('-'))
+            .collect();
+        let mut expected = expected.to_vec();
+        offered.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!((ran.code, offered), (0, expected), "{words:?}: {}", ran.stderr);
     }
 }
 

@@ -45,6 +45,28 @@ fn check_uses_the_formatters_of_the_program() {
 }
 
 #[test]
+fn errors_are_json_where_json_is_asked_for() {
+    for arguments in [
+        &["check", "--format", "json", "--wrong"][..],
+        &["check", "--format=json", "--data", "/no/such/directory"],
+    ] {
+        let ran = run_program(&program(), arguments);
+        let error: serde_json::Value = serde_json::from_str(&ran.stderr).expect("JSON");
+        assert_eq!(
+            (ran.code, &error["error"]["exit_code"]),
+            (2, &serde_json::json!(2)),
+            "{error}"
+        );
+        assert!(
+            error["error"]["message"]
+                .as_str()
+                .is_some_and(|message| !message.is_empty()),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn check_fails_on_errors() {
     for (data, message) in [
         (r#"{"name": "Kettle"}"#, "there is no `cents` in the data"),

@@ -159,6 +159,7 @@ impl ControlState {
             pool: compilers.clone(),
             limits: Arc::clone(&limits),
             recorder: Arc::clone(&recorder),
+            progress: plan.progress,
             graph: graph.recipient(),
             graph_at_start: graph.recipient(),
             first_batches: Arc::new(FirstBatches::of(plan.loaders.len())),

@@ -7,6 +7,7 @@ mod jinja;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use serde::Serialize;
 
@@ -53,6 +54,7 @@ pub struct Builder {
     policies: Policies,
     foreign: bool,
     wording: Wording,
+    progress: Option<Arc<AtomicUsize>>,
     store: Option<StoreOptions>,
     audit: Option<AuditOptions>,
     /// The first filter, test, function or global that no template could use, with the reason.
@@ -92,6 +94,7 @@ impl Builder {
             policies: Policies::default(),
             foreign: false,
             wording: Wording::default(),
+            progress: None,
             store: None,
             audit: None,
             #[cfg(feature = "jinja")]
@@ -411,6 +414,12 @@ impl Builder {
         self
     }
 
+    /// Adds one to `counter` for each text that was compiled or found in the cache, so that a program can show the progress of a long start.
+    pub fn count_compiled(mut self, counter: Arc<AtomicUsize>) -> Self {
+        self.progress = Some(counter);
+        self
+    }
+
     /// Sets whether to watch for changes. Without watching, only `reload` finds them. The default is true.
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
@@ -598,6 +607,7 @@ impl Builder {
             policies: self.policies,
             foreign,
             wording: self.wording,
+            progress: self.progress,
             store: self.store,
             audit: self.audit,
             required_at_start,
