@@ -19,24 +19,26 @@ const OPERATING: &str = include_str!("../../docs/operating.md");
 const SAMPLE: &str = include_str!("../../docs/hotplate.toml");
 
 /// The documents whose flags, commands and settings are checked, by name and text.
-const NAMING: [(&str, &str); 8] = [
+const NAMING: [(&str, &str); 9] = [
     ("README.md", README),
     ("SECURITY.md", include_str!("../../SECURITY.md")),
     ("docs/admin.md", ADMIN),
     ("docs/command.md", include_str!("../../docs/command.md")),
     ("docs/operating.md", OPERATING),
+    ("docs/scopes.md", include_str!("../../docs/scopes.md")),
     ("docs/sites.md", include_str!("../../docs/sites.md")),
     ("docs/supervision.md", include_str!("../../docs/supervision.md")),
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "init",
     "dev",
     "serve",
     "check",
     "preview",
     "render",
+    "explain",
     "graph",
     "watch",
     "reload",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::hold::HeldText;
 use super::impact::Impact;
 use super::plan::{Graph, LayerBatch, LayerRank};
+use super::tenant_faults::Distances;
 use super::tenants::{TenantBounds, Tenants};
 use crate::dialect::TemplateId;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
@@ -164,8 +165,14 @@ impl Graph {
         }
         let stages = self.stages.iter().filter_map(Option::as_deref);
         let affected = self.tenants.affected(std::iter::once(&*self).chain(stages));
+        let distances = Stage::ALL.map(|stage| match self.later(stage) {
+            _ if affected.is_empty() => Distances::default(),
+            Some(later) => later.distances(),
+            None if stage == Stage::Stable => self.distances(),
+            None => Distances::default(),
+        });
         for tenant in &affected {
-            self.decide_tenant(tenant);
+            self.decide_tenant(tenant, &distances);
         }
         let is_recorded = self.tenants.len() > 0;
         let none = || Impact {
