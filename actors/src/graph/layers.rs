@@ -74,16 +74,23 @@ impl Graph {
                 .push(&key.name);
         }
         self.impact.is_recorded = !self.tenants.is_empty();
-        let stages = LATER.map(|(at, stage)| match self.stages[at].take() {
-            Some(graph) => Some(Arc::unwrap_or_clone(graph)),
-            None => (!shared[stage.number()].texts.is_empty()).then(|| self.as_later_stage()),
-        });
         let reviewed = self.apply_to_stage(&shared[0]);
-        for ((at, stage), graph) in LATER.into_iter().zip(stages) {
-            let Some(mut graph) = graph else { continue };
+        for (at, stage) in LATER {
+            let mut graph = match self.stages[at].take() {
+                Some(graph) => {
+                    let mut graph = Arc::unwrap_or_clone(graph);
+                    graph.impact.is_recorded = self.impact.is_recorded;
+                    graph.names = self.names.clone();
+                    graph.donor = Some(Arc::clone(&self.view));
+                    graph.apply_to_stage(&shared[0]);
+                    graph.donor = None;
+                    graph
+                }
+                // It begins with what stable has after this batch, so both share all memory.
+                None if !shared[stage.number()].texts.is_empty() => self.as_later_stage(),
+                None => continue,
+            };
             graph.impact.is_recorded = self.impact.is_recorded;
-            graph.names = self.names.clone();
-            graph.apply_to_stage(&shared[0]);
             graph.apply_own(stage, &shared[stage.number()], &mut self.tenants.news);
             self.names = graph.names.clone();
             match graph.is_as(self) {

@@ -62,6 +62,8 @@ pub struct Graph {
     /// The warnings about the contract of each entry, and about required templates.
     pub(super) warned: Chunks<Arc<[Diagnostic]>>,
     pub(super) warned_of_required: Arc<[Diagnostic]>,
+    /// The view whose members a later stage shares where it has the same texts, while a batch is applied.
+    pub(super) donor: Option<Arc<View>>,
     /// The templates of which a later stage has a text of its own.
     pub(super) own: IdSet,
     /// The graphs of the later stages. Each has the texts of everyone below its own; one that has none is that of stable.
@@ -117,6 +119,7 @@ impl Graph {
             violating: IdSet::default(),
             warned: Chunks::default(),
             warned_of_required: Arc::new([]),
+            donor: None,
             own: IdSet::default(),
             stages: [const { None }; LATER_STAGES],
             tenants: Tenants::default(),
@@ -402,9 +405,13 @@ impl Graph {
         let Some(name) = self.names.name(id).cloned() else {
             return;
         };
-        let member = self.member(name, *digest, unit);
-        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&member));
-        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+        let donated = self.donor.as_ref().and_then(|donor| donor.shared(id));
+        let placed = match donated.filter(|placed| placed.member.digest == *digest) {
+            Some(placed) => placed,
+            None => Arc::new(PlacedMember::new(self.member(name, *digest, unit))),
+        };
+        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&placed.member));
+        Arc::make_mut(&mut self.view).set(id, Some(placed));
     }
 
     /// Returns a unit under a name, with its calls and formatters resolved.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{World, compile, name};
 use crate::protocol::batch::CompiledBatch;
 use crate::template::{Layer, Scope, Stage, TemplateKey, Tenant};
-use crate::version::{LoaderId, Revision};
+use crate::version::{LoaderId, Revision, Version};
 
 fn key(tenant: &str, stage: Stage, of: &str) -> TemplateKey {
     let tenant = (!tenant.is_empty()).then(|| Tenant::new(tenant).expect("valid"));
@@ -134,4 +134,58 @@ fn a_stage_shares_its_memory_with_stable() {
     };
     world.apply(gone);
     assert!(world.snapshot().generation().scopes.is_empty());
+}
+
+/// Returns the last line of each text that a page of a scope is rendered from.
+fn served(world: &World, tenant: &str, stage: Stage) -> String {
+    let scope = key(tenant, stage, "page-1").layer.scope().clone();
+    let scoped = world.snapshot().scoped(&scope).expect("exists");
+    let closure = scoped
+        .status(scoped.id("page-1").expect("exists"))
+        .closure()
+        .expect("is served");
+    let members = closure.members().into_iter();
+    let lines = members.map(|member| member.unit.text().lines().last().unwrap_or_default());
+    lines.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_roll_back_is_for_everyone_in_all_stages() {
+    let mut world = site(3, 2);
+    decided(&mut world, "part", "part 1");
+    let edit = batch(&[
+        (key("", Stage::Canary, "part"), "canary part".to_owned()),
+        (key("t0", Stage::Stable, "layout"), "call part\nnew".to_owned()),
+    ]);
+    world.apply(edit);
+    let all = |world: &World| {
+        let scopes = [
+            ("", Stage::Stable),
+            ("", Stage::Canary),
+            ("t0", Stage::Stable),
+            ("t0", Stage::Canary),
+        ];
+        scopes.map(|(tenant, stage)| served(world, tenant, stage))
+    };
+    let newest = [
+        "call layout, layout, part 1",
+        "call layout, canary, canary part",
+        "call layout, new, part 1",
+        "call layout, new, canary part",
+    ];
+    assert_eq!(all(&world), newest);
+    world.roll_back(Version::from_number(1)).expect("is kept");
+    let before = [
+        "call layout, layout, part 0",
+        "call layout, canary, part 0",
+        // The texts of tenants stay.
+        "call layout, new, part 0",
+        "call layout, new, part 0",
+    ];
+    assert_eq!(all(&world), before);
+    // What waits is not published by another edit, and is by resuming.
+    decided(&mut world, "page-2", "call layout\nother");
+    assert_eq!(all(&world), before);
+    world.resume().expect("something waits");
+    assert_eq!(all(&world), newest);
 }
