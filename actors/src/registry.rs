@@ -37,6 +37,7 @@ use crate::protocol::messages::{
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
 use crate::supervision::{Behavior, Fenced, Serve, Started, Unavailable, Vault};
+use crate::template::Layer;
 use crate::version::Version;
 use crate::wall_clock::now_ms;
 
@@ -409,6 +410,16 @@ impl<G: TextGraph + Clone> Registry<G> {
                 version,
                 scope,
             }));
+        }
+        for (scope, settled) in snapshot.settle_faults_of_scopes() {
+            for template in settled.fixed {
+                let fixed = Fixed {
+                    template,
+                    version: report.version,
+                    scope: Some(Layer::of(scope.clone())),
+                };
+                self.0.events.send(Event::Fixed(fixed));
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::hold::HeldText;
 use super::impact::Impact;
-use super::plan::{Graph, LayerBatch, LayerRank};
+use super::plan::Graph;
 use super::tenant_faults::Distances;
 use super::tenants::{TenantBounds, Tenants};
 use crate::dialect::TemplateId;
@@ -13,11 +13,30 @@ use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::scopes::{ExportedNames, LATER_STAGES};
 use crate::snapshot::{IdSet, NewestScopes, ScopeNews};
-use crate::template::{Layer, Scope, Stage, TemplateKey, Tenant};
+use crate::template::{Layer, Scope, Stage, TemplateKey, TemplateName, Tenant};
 use crate::version::LoaderId;
 
 /// The later stages, each with its place.
 const LATER: [(usize, Stage); LATER_STAGES] = [(0, Stage::Canary), (1, Stage::Experimental)];
+
+/// The precedence of a layer in the graph of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LayerRank {
+    /// The texts of the stage itself.
+    Stage,
+    /// The texts of everyone.
+    Stable,
+}
+
+/// The texts of a batch that belong to one layer.
+pub(super) struct LayerBatch<'b> {
+    pub(super) rank: LayerRank,
+    pub(super) loader: LoaderId,
+    /// True if the texts are everything that the loader has in this layer.
+    pub(super) complete: bool,
+    pub(super) texts: Vec<(&'b TemplateName, &'b CompiledText)>,
+    pub(super) removed: Vec<&'b TemplateName>,
+}
 
 /// The texts of a batch, by layer.
 type ByStage<'b> = [LayerBatch<'b>; Stage::ALL.len()];

@@ -19,6 +19,7 @@ use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::hold::Hold;
 use super::impact::Impact;
+use super::layers::{LayerBatch, LayerRank};
 use super::tenants::Tenants;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Formatter, FormatterError, Formatters, Member, Members, TemplateId, Unit};
@@ -72,25 +73,6 @@ pub struct Graph {
     pub(super) tenants: Tenants,
     /// The effect of changes on tenants, as far as they are not decided again yet.
     pub(super) impact: Impact,
-}
-
-/// The precedence of a layer in the graph of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LayerRank {
-    /// The texts of the stage itself.
-    Stage,
-    /// The texts of everyone.
-    Stable,
-}
-
-/// The texts of a batch that belong to one layer.
-pub(super) struct LayerBatch<'b> {
-    pub(super) rank: LayerRank,
-    pub(super) loader: LoaderId,
-    /// True if the texts are everything that the loader has in this layer.
-    pub(super) complete: bool,
-    pub(super) texts: Vec<(&'b TemplateName, &'b CompiledText)>,
-    pub(super) removed: Vec<&'b TemplateName>,
 }
 
 /// The texts of each loader, in the order of precedence.

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::callers::targets;
-use super::plan::{Graph, LayerBatch, resolve};
+use super::layers::LayerBatch;
+use super::plan::{Graph, resolve};
 use super::tenant_faults::{Distances, TenantScope};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
