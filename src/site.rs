@@ -40,6 +40,8 @@ use hotplate_actors::loader::{BlockingLoader, Changes, Depth, DirectoryLoader, L
 use hotplate_actors::loader::{Mount, Rules};
 use hotplate_actors::samples::{SampleJson, SampleSource, SampleTexts};
 use hotplate_actors::snapshot::{EntryStatus, Snapshot};
+#[cfg(feature = "cli")]
+use hotplate_actors::template::Layer;
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
 
@@ -288,13 +290,18 @@ impl Site {
         }
     }
 
-    /// Reads everything once: templates, data, samples and schemas.
+    /// Reads everything of everyone once: templates, data, samples and schemas.
     ///
     /// # Errors
     /// A directory that cannot be read.
     #[cfg(feature = "cli")]
     pub(crate) fn load(&self, limits: &Limits) -> Result<Changes, LoaderError> {
-        DirectoryLoader::new(self.mounts(), limits).sync(Depth::Afresh)
+        let mut changes = DirectoryLoader::new(self.mounts(), limits).sync(Depth::Afresh)?;
+        changes
+            .changed
+            .retain(|source| source.key.layer == Layer::SHARED_STABLE);
+        changes.unreadable.retain(|(key, _)| key.layer == Layer::SHARED_STABLE);
+        Ok(changes)
     }
 
     /// Returns true if the directory of samples or of schemas exists, or may come with templates that are not there yet.

@@ -495,6 +495,16 @@ impl<G: TextGraph + Clone> Registry<G> {
                 scope,
             }));
         }
+        for (scope, settled) in snapshot.settle_faults_of_scopes() {
+            for template in settled.fixed {
+                let fixed = Fixed {
+                    template,
+                    version: report.version,
+                    scope: Some(Layer::of(scope.clone())),
+                };
+                self.0.events.send(Event::Fixed(fixed));
+            }
+        }
         Ok(())
     }
 }

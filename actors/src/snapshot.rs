@@ -47,10 +47,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
+
 use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Member, TemplateId};
-use crate::template::{Digest, Stage, TemplateName};
+use crate::template::{Digest, Scope, Stage, TemplateName};
 use crate::version::Version;
 
 use index::Index;
@@ -398,6 +400,27 @@ impl Snapshot {
         self.faults().settle(self.version(), |id| self.closure_digest(id))
     }
 
+    /// Ends the faults of other scopes likewise, and returns each scope with the result. The cost is that of the scopes in which a fault is
+    /// not fixed.
+    pub(crate) fn settle_faults_of_scopes(&self) -> Vec<(Scope, Settled)> {
+        let shared = &self.live.0;
+        let failing = shared.failing.load_full();
+        let mut all = Vec::new();
+        for scope in failing.iter() {
+            let scoped = self.scoped(scope);
+            let late = scoped.and_then(Scoped::late);
+            let settled = match (scoped, late) {
+                (Some(scoped), Some(late)) => late.settle(self.version(), |id| scoped.closure_digest(id)),
+                _ => Settled::default(),
+            };
+            if late.is_none_or(|late| !late.awaits_any()) {
+                shared.failing.rcu(|failing| failing.without(scope));
+            }
+            all.push((scope.clone(), settled));
+        }
+        all
+    }
+
     /// Returns the digest of the closure that is rendered under an id.
     pub(crate) fn closure_digest(&self, id: TemplateId) -> Option<Digest> {
         self.status(id).closure().map(|closure| closure.digest())
@@ -434,6 +457,8 @@ pub(crate) struct SnapshotShared {
     breakers: Breakers,
     /// What renders of the later stages remember.
     stages: [ScopeMemory; LATER_STAGES],
+    /// The scopes beside shared stable in which a late fault is not fixed. Usually there is none.
+    failing: ArcSwap<im::OrdSet<Scope>>,
     /// The versions that are no longer served and may still be in memory.
     pub(crate) superseded: SupersededVersions,
     pub(crate) holders: Holders,
@@ -447,6 +472,7 @@ impl SnapshotShared {
             without_good,
             late: LateFaults::default(),
             stages: Default::default(),
+            failing: ArcSwap::default(),
             breakers: Breakers::default(),
             superseded: SupersededVersions::default(),
             holders: Holders::default(),
@@ -458,6 +484,13 @@ impl SnapshotShared {
     /// Returns the answer to requests for a template that never had a good version.
     pub(crate) fn without_good(&self) -> Serving {
         self.without_good
+    }
+
+    /// Notes that a render of a scope failed.
+    fn note_failing(&self, scope: &Scope) {
+        if !self.failing.load().contains(scope) {
+            self.failing.rcu(|failing| failing.update(scope.clone()));
+        }
     }
 
     /// Returns what renders of a later stage remember.

@@ -7,6 +7,7 @@ mod edits;
 mod model;
 mod properties;
 mod scoped_model;
+mod scope_costs;
 mod scopes;
 mod versions;
 

@@ -122,6 +122,8 @@ impl Forwarder {
                 let answer = PublicationAnswer::of(&publication, true);
                 state.events.send("published", &json(&answer));
             }
+            // The event of the API is about what everyone gets.
+            Event::Fallback(fallback) if fallback.scope.is_some() => {}
             Event::Fallback(fallback) => state.events.send("fallback", &json(&FallbackEvent::of(fallback))),
             Event::ActorFailed(fault) => {
                 let failed = ActorFailedEvent::new(fault.actor, fault.message.clone());

@@ -60,6 +60,8 @@ mod preview;
 #[cfg(feature = "cli")]
 mod render;
 #[cfg(feature = "cli")]
+mod scopes;
+#[cfg(feature = "cli")]
 mod serve;
 #[cfg(feature = "cli")]
 mod shutdown;

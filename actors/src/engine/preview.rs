@@ -102,10 +102,12 @@ impl Previews {
         let batches = self.compile(&graph, request);
         let plans = batches.iter().map(|batch| next.apply(batch));
         // Without a batch, the plan is that of the accepted texts.
-        let reviewed = plans.reduce(Plan::then).map(|plan| plan.reviewed).unwrap_or_default();
+        let planned = plans.reduce(Plan::then);
+        let (reviewed, news) = planned.map(|plan| (plan.reviewed, plan.news)).unwrap_or_default();
         let batches: Vec<&CompiledBatch> = batches.iter().collect();
         let outcome = next.keep_contract(&batches, &self.checks);
-        let plan = next.reviewed(reviewed.or(&outcome.reviewed));
+        let mut plan = next.reviewed(reviewed.or(&outcome.reviewed));
+        plan.news.add(news);
         check_size(&plan, &self.limits).map_err(|refusal| PreviewError::Refused(refusal.to_string()))?;
         let (snapshot, report) = registry.state.preview(&plan, &self.limits);
 

@@ -41,13 +41,23 @@ impl ContractOutcome {
 }
 
 impl Graph {
-    /// Checks the entries that a batch may have changed, and gives faults to those that break their contract. The graph is a draft to which
-    /// the batches have been applied.
+    /// Checks the entries that a batch may have changed, for everyone in each stage, and gives faults to those that break their contract. The
+    /// graph is a draft to which the batches have been applied.
     pub(crate) fn keep_contract(&mut self, batches: &[&CompiledBatch], checks: &Checks) -> ContractOutcome {
-        let mut outcome = ContractOutcome::default();
         if !checks.contract.is_any(&checks.samples) {
-            return outcome;
+            return ContractOutcome::default();
         }
+        let mut outcome = self.keep_contract_of_stage(batches, checks);
+        self.each_later(|graph| {
+            let later = graph.keep_contract_of_stage(batches, checks);
+            outcome.refused.extend(later.refused);
+            outcome.checked += later.checked;
+        });
+        outcome
+    }
+
+    fn keep_contract_of_stage(&mut self, batches: &[&CompiledBatch], checks: &Checks) -> ContractOutcome {
+        let mut outcome = ContractOutcome::default();
         let candidates = self.candidates(batches, checks);
         // Without the violations of before, so that an entry that no longer breaks its contract is good again.
         let before = self.violating().and(&candidates);

@@ -5,18 +5,38 @@ use std::sync::Arc;
 
 use super::hold::HeldText;
 use super::impact::Impact;
-use super::plan::{Graph, LayerBatch, LayerRank};
+use super::plan::Graph;
+use super::tenant_faults::Distances;
 use super::tenants::{TenantBounds, Tenants};
 use crate::dialect::TemplateId;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::plan::Plan;
 use crate::snapshot::scopes::{ExportedNames, LATER_STAGES};
 use crate::snapshot::{IdSet, NewestScopes, ScopeNews};
-use crate::template::{Layer, Scope, Stage, TemplateKey, Tenant};
+use crate::template::{Layer, Scope, Stage, TemplateKey, TemplateName, Tenant};
 use crate::version::LoaderId;
 
 /// The later stages, each with its place.
 const LATER: [(usize, Stage); LATER_STAGES] = [(0, Stage::Canary), (1, Stage::Experimental)];
+
+/// The precedence of a layer in the graph of a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum LayerRank {
+    /// The texts of the stage itself.
+    Stage,
+    /// The texts of everyone.
+    Stable,
+}
+
+/// The texts of a batch that belong to one layer.
+pub(super) struct LayerBatch<'b> {
+    pub(super) rank: LayerRank,
+    pub(super) loader: LoaderId,
+    /// True if the texts are everything that the loader has in this layer.
+    pub(super) complete: bool,
+    pub(super) texts: Vec<(&'b TemplateName, &'b CompiledText)>,
+    pub(super) removed: Vec<&'b TemplateName>,
+}
 
 /// The texts of a batch, by layer.
 type ByStage<'b> = [LayerBatch<'b>; Stage::ALL.len()];
@@ -73,16 +93,23 @@ impl Graph {
                 .push(&key.name);
         }
         self.impact.is_recorded = !self.tenants.is_empty();
-        let stages = LATER.map(|(at, stage)| match self.stages[at].take() {
-            Some(graph) => Some(Arc::unwrap_or_clone(graph)),
-            None => (!shared[stage.number()].texts.is_empty()).then(|| self.as_later_stage()),
-        });
         let reviewed = self.apply_to_stage(&shared[0]);
-        for ((at, stage), graph) in LATER.into_iter().zip(stages) {
-            let Some(mut graph) = graph else { continue };
+        for (at, stage) in LATER {
+            let mut graph = match self.stages[at].take() {
+                Some(graph) => {
+                    let mut graph = Arc::unwrap_or_clone(graph);
+                    graph.impact.is_recorded = self.impact.is_recorded;
+                    graph.names = self.names.clone();
+                    graph.donor = Some(Arc::clone(&self.view));
+                    graph.apply_to_stage(&shared[0]);
+                    graph.donor = None;
+                    graph
+                }
+                // It begins with what stable has after this batch, so both share all memory.
+                None if !shared[stage.number()].texts.is_empty() => self.as_later_stage(),
+                None => continue,
+            };
             graph.impact.is_recorded = self.impact.is_recorded;
-            graph.names = self.names.clone();
-            graph.apply_to_stage(&shared[0]);
             let gone = graph.apply_own(stage, &shared[stage.number()], &mut self.tenants.news);
             graph.hold_as_promoted(self, gone.into_iter());
             self.names = graph.names.clone();
@@ -172,8 +199,14 @@ impl Graph {
         }
         let stages = self.stages.iter().filter_map(Option::as_deref);
         let affected = self.tenants.affected(std::iter::once(&*self).chain(stages));
+        let distances = Stage::ALL.map(|stage| match self.later(stage) {
+            _ if affected.is_empty() => Distances::default(),
+            Some(later) => later.distances(),
+            None if stage == Stage::Stable => self.distances(),
+            None => Distances::default(),
+        });
         for tenant in &affected {
-            self.decide_tenant(tenant);
+            self.decide_tenant(tenant, &distances);
         }
         let is_recorded = self.tenants.len() > 0;
         let none = || Impact {

@@ -19,6 +19,7 @@ use super::callers::{CallerIndex, targets};
 use super::companions::Companions;
 use super::hold::Hold;
 use super::impact::Impact;
+use super::layers::{LayerBatch, LayerRank};
 use super::tenants::Tenants;
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Formatter, FormatterError, Formatters, Member, Members, TemplateId, Unit};
@@ -62,6 +63,8 @@ pub struct Graph {
     /// The warnings about the contract of each entry, and about required templates.
     pub(super) warned: Chunks<Arc<[Diagnostic]>>,
     pub(super) warned_of_required: Arc<[Diagnostic]>,
+    /// The view whose members a later stage shares where it has the same texts, while a batch is applied.
+    pub(super) donor: Option<Arc<View>>,
     /// The templates of which a later stage has a text of its own.
     pub(super) own: IdSet,
     /// The graphs of the later stages. Each has the texts of everyone below its own; one that has none is that of stable.
@@ -70,25 +73,6 @@ pub struct Graph {
     pub(super) tenants: Tenants,
     /// The effect of changes on tenants, as far as they are not decided again yet.
     pub(super) impact: Impact,
-}
-
-/// The precedence of a layer in the graph of a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum LayerRank {
-    /// The texts of the stage itself.
-    Stage,
-    /// The texts of everyone.
-    Stable,
-}
-
-/// The texts of a batch that belong to one layer.
-pub(super) struct LayerBatch<'b> {
-    pub(super) rank: LayerRank,
-    pub(super) loader: LoaderId,
-    /// True if the texts are everything that the loader has in this layer.
-    pub(super) complete: bool,
-    pub(super) texts: Vec<(&'b TemplateName, &'b CompiledText)>,
-    pub(super) removed: Vec<&'b TemplateName>,
 }
 
 /// The texts of each loader, in the order of precedence.
@@ -117,6 +101,7 @@ impl Graph {
             violating: IdSet::default(),
             warned: Chunks::default(),
             warned_of_required: Arc::new([]),
+            donor: None,
             own: IdSet::default(),
             stages: [const { None }; LATER_STAGES],
             tenants: Tenants::default(),
@@ -416,9 +401,13 @@ impl Graph {
         let Some(name) = self.names.name(id).cloned() else {
             return;
         };
-        let member = self.member(name, *digest, unit);
-        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&member));
-        Arc::make_mut(&mut self.view).set(id, Some(Arc::new(PlacedMember::new(member))));
+        let donated = self.donor.as_ref().and_then(|donor| donor.shared(id));
+        let placed = match donated.filter(|placed| placed.member.digest == *digest) {
+            Some(placed) => placed,
+            None => Arc::new(PlacedMember::new(self.member(name, *digest, unit))),
+        };
+        self.replace_edges(id, before.as_ref().map(|before| &before.member), Some(&placed.member));
+        Arc::make_mut(&mut self.view).set(id, Some(placed));
     }
 
     /// Returns a unit under a name, with its calls and formatters resolved.

@@ -18,6 +18,9 @@ use crate::template::{TemplateName, Tenant};
 /// The faults of texts that are not those of the stage; see `TenantTexts::faults`.
 type TenantFaults = BTreeMap<TemplateId, Option<Arc<[Diagnostic]>>>;
 
+/// The number of steps from each bad template of a stage to the nearest fault.
+pub(super) type Distances = HashMap<TemplateId, u32, NameHasher>;
+
 /// The texts of a tenant over the graph of a stage.
 pub(super) struct TenantScope<'g> {
     pub(super) base: &'g Graph,
@@ -147,8 +150,32 @@ impl TenantScope<'_> {
         }
     }
 
-    /// Returns the templates that have a fault in this scope or reach one; `None` if they are those of the stage.
-    pub(super) fn bad(&self, faults: &TenantFaults) -> Option<IdSet> {
+    /// Returns true if the bad templates are certainly those of the stage, at the cost of the tenant's own texts. `distances` are those of the
+    /// bad templates of the stage from the nearest fault.
+    ///
+    /// By induction over the distance, everything that is bad in the stage is bad here, if each text of the tenant in place of a bad one is at
+    /// fault itself or calls a bad one that is nearer; and nothing else is, if no other text of the tenant is at fault or calls a bad one.
+    fn has_bad_of_stage(&self, faults: &TenantFaults, distances: &Distances) -> bool {
+        if faults.keys().any(|id| !self.own.contains_key(id)) {
+            return false;
+        }
+        self.own.keys().all(|id| {
+            let is_at_fault = faults.contains_key(id);
+            let member = self.member(*id).into_iter();
+            let mut bad_targets = member.flat_map(targets).filter_map(|target| distances.get(&target));
+            match distances.get(id) {
+                Some(distance) => is_at_fault || bad_targets.any(|target| target < distance),
+                None => !is_at_fault && bad_targets.next().is_none(),
+            }
+        })
+    }
+
+    /// Returns the templates that have a fault in this scope or reach one; `None` if they are those of the stage. `distances` are those of
+    /// [`Graph::distances`].
+    pub(super) fn bad(&self, faults: &TenantFaults, distances: &Distances) -> Option<IdSet> {
+        if self.has_bad_of_stage(faults, distances) {
+            return None;
+        }
         let of_everyone = self.base.faults.texts();
         let of_everyone = of_everyone.filter(|id| !self.own.contains_key(id) && !faults.contains_key(id));
         let at_fault = faults.iter().filter(|(_, faults)| faults.is_some()).map(|(id, _)| *id);
@@ -173,6 +200,30 @@ impl TenantScope<'_> {
 }
 
 impl Graph {
+    /// Returns for each bad template the number of steps to the nearest fault: a breadth-first search over reverse edges.
+    pub(super) fn distances(&self) -> Distances {
+        let mut distances = Distances::default();
+        if self.bad.is_empty() {
+            return distances;
+        }
+        let mut level: Vec<TemplateId> = self.faults.texts().collect();
+        level.iter().for_each(|id| _ = distances.insert(*id, 0));
+        for distance in 1.. {
+            let callers = level.iter().flat_map(|id| self.callers.of(*id));
+            let next: Vec<TemplateId> = callers
+                .filter(|caller| match distances.contains_key(caller) {
+                    true => false,
+                    false => distances.insert(*caller, distance).is_none(),
+                })
+                .collect();
+            if next.is_empty() {
+                break;
+            }
+            level = next;
+        }
+        distances
+    }
+
     /// Returns true if a text calls a template that does not exist.
     fn calls_absent(&self, id: TemplateId) -> bool {
         let member = self.view.member(id).into_iter();

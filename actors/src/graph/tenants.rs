@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use super::callers::targets;
 use super::hold::{HeldText, are_the_same};
-use super::plan::{Graph, LayerBatch, resolve};
-use super::tenant_faults::TenantScope;
+use super::layers::LayerBatch;
+use super::plan::{Graph, resolve};
+use super::tenant_faults::{Distances, TenantScope};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::TemplateId;
 use crate::protocol::batch::CompiledText;
@@ -321,7 +322,8 @@ impl Tenants {
 
 impl Graph {
     /// Decides a tenant again: its texts, their faults, and which templates are bad in its scopes.
-    pub(super) fn decide_tenant(&mut self, tenant: &Tenant) {
+    /// `distances` are those of each stage.
+    pub(super) fn decide_tenant(&mut self, tenant: &Tenant, distances: &[Distances; Stage::ALL.len()]) {
         let Some(graph) = self.tenants.by_name.get(tenant).cloned() else {
             return;
         };
@@ -345,7 +347,14 @@ impl Graph {
                 let former = former.iter().flat_map(|former| [&former[stage.number()], &former[0]]);
                 former.chain([&stages[0]]).filter_map(Option::as_deref).collect()
             };
-            let overrides = self.overrides(tenant, &effective, &known);
+            let mut overrides = self.overrides(tenant, &effective, &known);
+            // Stages with the same texts share their memory.
+            if let Some(stable) = stages[0]
+                .as_ref()
+                .filter(|stable| stable.overrides.has_members_of(&overrides))
+            {
+                overrides = stable.overrides.with_bad(None);
+            }
             let scope = TenantScope {
                 base: self.later(stage).unwrap_or(self),
                 names: &self.names,
@@ -355,7 +364,8 @@ impl Graph {
                 overrides: &overrides,
             };
             let faults = scope.faults();
-            let bad = scope.bad(&faults);
+            let of_base = self.later(stage).map_or(0, |_| stage.number());
+            let bad = scope.bad(&faults, &distances[of_base]);
             concerned.extend(effective.keys().chain(faults.keys()).copied());
             concerned.extend(overrides.iter().flat_map(|(_, placed)| targets(&placed.member)));
             let of_stage = graph.layers[stage.number()].values();

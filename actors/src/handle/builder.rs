@@ -4,6 +4,7 @@ mod directories;
 mod loaders;
 #[cfg(feature = "jinja")]
 mod jinja;
+mod scopes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -224,20 +225,6 @@ impl Builder {
             names.extend(companions(name));
             names
         });
-        self
-    }
-
-    /// Selects the names that tenants share with everyone; the default is all. A tenant can neither name nor replace a shared template that is
-    /// not exported: the same name in a text of the tenant means a template of the tenant alone. A shared template that the tenant may name
-    /// still calls it. The function must be pure: it is asked again and again.
-    ///
-    /// ```
-    /// use hotplate_actors::Hotplate;
-    ///
-    /// let builder = Hotplate::builder().exported(|name| !name.starts_with("internal/"));
-    /// ```
-    pub fn exported(mut self, is_exported: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        self.exported = ExportedNames(Some(Arc::new(is_exported)));
         self
     }
 

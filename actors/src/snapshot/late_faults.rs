@@ -315,6 +315,11 @@ impl LateFaults {
         is_first
     }
 
+    /// Returns true if a record waits for a success, or for another closure.
+    pub(crate) fn awaits_any(&self) -> bool {
+        self.known.load().values().any(|record| record.is_watched())
+    }
+
     /// Returns the fault of one template, if the record is about this closure.
     pub(crate) fn of(&self, id: TemplateId, closure: impl FnOnce() -> Option<Digest>) -> Option<LateFault> {
         // Publishing asks for each stale template, so this returns early where there is no record.

@@ -227,29 +227,32 @@ impl<'s> Scoped<'s> {
     /// Returns the late faults, if a template may be watched.
     #[inline]
     pub(crate) fn watching(self, id: TemplateId) -> Option<&'s LateFaults> {
-        let late = match self.other {
-            None => &self.snapshot.live.0.late,
-            Some(other) => &other.memory.known()?.late,
-        };
-        late.may_watch(id).then_some(late)
+        self.late().filter(|late| late.may_watch(id))
     }
 
     /// Returns the late faults, to remember a failure.
     pub(crate) fn late_for_failure(self) -> &'s LateFaults {
         match self.other {
             None => &self.snapshot.live.0.late,
-            Some(other) => &other.memory.for_failure().late,
+            Some(other) => {
+                self.snapshot.live.0.note_failing(other.scope);
+                &other.memory.for_failure().late
+            }
+        }
+    }
+
+    /// Returns the late faults, if any render has failed.
+    pub(crate) fn late(self) -> Option<&'s LateFaults> {
+        match self.other {
+            None => Some(&self.snapshot.live.0.late),
+            Some(other) => Some(&other.memory.known()?.late),
         }
     }
 
     /// Returns the faults of an entry that the compiler could not see and that appeared when the closure that is served now was rendered.
     #[must_use]
     pub fn late_fault(self, id: TemplateId) -> Option<LateFault> {
-        let late = match self.other {
-            None => &self.snapshot.live.0.late,
-            Some(other) => &other.memory.known()?.late,
-        };
-        late.of(id, || self.closure_digest(id))
+        self.late()?.of(id, || self.closure_digest(id))
     }
 
     /// Returns the answer to requests for an entry whose newest text is not served, as far as is known; see [`Snapshot::serving`].

@@ -216,8 +216,13 @@ fn a_late_failure_of_a_tenant_is_its_own() {
     assert_eq!(hotplate.render("a.txt", &data).expect("renders").body, "shared 1");
     memory.set(key("acme:a.txt"), "again {n}");
     reload(&hotplate);
+    let mut events = hotplate.subscribe();
     assert_eq!(acme.render("a.txt", &data).expect("renders").body, "again 1");
     assert_eq!(acme.serving("a.txt"), None);
+    let Some(Event::Fixed(fixed)) = block(events.next()) else {
+        panic!("the template is fixed");
+    };
+    assert_eq!(fixed.scope, Some(Layer::of(acme.scope().clone())));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use hotplate::diagnostic::Diagnostic;
 use hotplate::site::Site;
 use hotplate::snapshot::EntryStatus;
 use hotplate::supervision::{GivenUp, Restarted};
+use hotplate::template::Layer;
 use hotplate::{
     Cause, Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateKey,
     TemplateName, Version,
@@ -42,9 +43,17 @@ pub(super) enum ServerEvent<'e> {
         serving: &'static str,
         since: Option<Version>,
         diagnostics: Vec<Diagnostic>,
+        /// The scope, unless it is that of everyone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scope: Option<Layer>,
     },
     /// A template that failed when it was rendered has been rendered successfully.
-    Fixed { template: TemplateName, version: Version },
+    Fixed {
+        template: TemplateName,
+        version: Version,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        scope: Option<Layer>,
+    },
     /// An actor failed.
     ActorFailed {
         actor: &'e str,
@@ -134,11 +143,17 @@ impl<'e> ServerEvent<'e> {
                     serving: fallback.serving.as_str(),
                     since: fallback.serving.since(),
                     diagnostics: fallback.why.diagnostics.to_vec(),
+                    scope: fallback.scope.clone(),
                 }
             }
-            Event::Fixed(Fixed { template, version, .. }) => Self::Fixed {
+            Event::Fixed(Fixed {
+                template,
+                version,
+                scope,
+            }) => Self::Fixed {
                 template: template.clone(),
                 version: *version,
+                scope: scope.clone(),
             },
             Event::ActorFailed(fault) => Self::ActorFailed {
                 actor: fault.actor,

@@ -77,8 +77,22 @@ impl Sentences {
                 serving,
                 since,
                 diagnostics,
-            } => self.fallback(template, *version, (*since, serving), diagnostics),
-            ServerEvent::Fixed { template, version } => self.fixed(template, *version),
+                scope,
+            } => match scope {
+                None => self.fallback(template, *version, (*since, serving), diagnostics),
+                Some(scope) => {
+                    diagnostics.iter().try_for_each(|fault| self.diagnostic(fault))?;
+                    self.headline(&format!("version {version}: {template} failed for {scope}"))
+                }
+            },
+            ServerEvent::Fixed {
+                template,
+                version,
+                scope,
+            } => match scope {
+                None => self.fixed(template, *version),
+                Some(scope) => self.headline(&format!("version {version}: fixed {template} for {scope}")),
+            },
             ServerEvent::ActorFailed { sentence, .. } => self.terminal.error(sentence),
             ServerEvent::GaveUp(GivenUp { actor, message, .. }) => self.terminal.error(&format!(
                 "the {actor} has reached its restart limit and stays down ({message}): pages are still served, and edits are not \

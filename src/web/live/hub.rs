@@ -302,7 +302,8 @@ fn listen(hub: &Weak<Hub>, mut subscription: Subscription) {
         };
         match event {
             Event::Published(_) | Event::Lagged { .. } => hub.refresh(&subscription.current()),
-            Event::Fallback(fallback) => {
+            // Other scopes have pages of their own.
+            Event::Fallback(fallback) if fallback.scope.is_none() => {
                 hub.record_failure(&fallback.template, fallback.version, &subscription.current())
             }
             _ => {}

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::Builder;
 use crate::limits::Limits;
 use crate::loader::{DirectoryLoader, Loader, LoaderFactory, Mount, RegisteredLoader, Rules, WatchBy};
-use crate::template::{Layer, Scope, Stage};
 
 /// A source of templates, in the order in which they were added.
 pub(super) enum LoaderSpec {
@@ -35,37 +34,6 @@ impl Builder {
     pub fn mounts(mut self, mounts: impl IntoIterator<Item = Mount>) -> Self {
         self.loaders.push(LoaderSpec::Mounts(mounts.into_iter().collect()));
         self
-    }
-
-    /// Loads the templates of all scopes below a directory, as one set: `templates/` for everyone, `templates@canary/` and
-    /// `templates@experimental/` for the later stages, and `tenants/<id>/` and `tenants/<id>@canary/` for tenants. All but the first may be
-    /// missing, and a tenant exists while its directory has a template.
-    ///
-    /// ```
-    /// # let site = tempfile::tempdir()?;
-    /// # let write = |path: &str, text: &str| {
-    /// #     let path = site.path().join(path);
-    /// #     std::fs::create_dir_all(path.parent().expect("a directory")).and_then(|()| std::fs::write(path, text))
-    /// # };
-    /// use hotplate_actors::Hotplate;
-    /// use hotplate_actors::template::{Scope, Stage, Tenant};
-    ///
-    /// write("templates/a.txt", "everyone")?;
-    /// write("tenants/acme/a.txt", "acme")?;
-    /// let hotplate = Hotplate::builder().scopes(site.path()).start()?;
-    /// let acme = Scope { tenant: Some(Tenant::new("acme")?), stage: Stage::Stable };
-    /// assert_eq!(hotplate.scope(&acme).render("a.txt", &())?.body, "acme");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn scopes(self, directory: impl Into<PathBuf>) -> Self {
-        let directory = directory.into();
-        let later = [Stage::Canary, Stage::Experimental].map(|stage| {
-            let root = directory.join(format!("templates@{}", stage.as_str()));
-            Mount::new("", root).layer(Layer::of(Scope { tenant: None, stage }))
-        });
-        let tenants = Mount::new("", directory.join("tenants")).tenants();
-        let everyone = Mount::new("", directory.join("templates"));
-        self.mounts([everyone].into_iter().chain(later).chain([tenants]))
     }
 
     /// Loads templates from another source. Of several sources that have a name, the one with the highest [priority](Loader::priority)
