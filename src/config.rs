@@ -21,6 +21,7 @@
 //! ```
 
 mod keys;
+mod rollout;
 mod sources;
 mod file;
 mod validate;
@@ -35,6 +36,8 @@ mod sample;
 use std::path::Path;
 
 use hotplate_actors::dialect::Missing;
+use hotplate_actors::judge::JudgeSettings;
+use hotplate_actors::stages::ShadowSettings;
 use hotplate_actors::{
     ActorKind, AuditOptions, Builder, ContractPolicy, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
 };
@@ -46,6 +49,7 @@ use folders::FolderDialects;
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
 pub use keys::{Key, Kind, Unit, Value, keys};
+pub use rollout::Rollout;
 pub use sample::sample;
 pub use sources::{Origin, Settings, Sources};
 
@@ -73,6 +77,12 @@ pub struct Config {
     pub store: Store,
     /// The audit log.
     pub audit: Audit,
+    /// The thresholds by which a canary is judged.
+    pub judge: JudgeSettings,
+    /// The steps by which a canary gets more visitors.
+    pub rollout: Rollout,
+    /// The renders of requests of stable by canary as well.
+    pub shadow: ShadowSettings,
     /// The limits of the engine.
     pub limits: Limits,
     /// The limits of live reload, which are in the section `limits` too.
@@ -352,7 +362,12 @@ impl Config {
     /// Applies the settings of an engine that serves a site: what it keeps on disk, as far as directories are set, and the templates without
     /// which it does not start. Commands that publish nothing do not call this.
     pub fn apply_serving(&self, builder: Builder, site: &Path) -> Builder {
-        let builder = builder.required_at_start(&self.templates.required_at_start);
+        let builder = builder
+            .required_at_start(&self.templates.required_at_start)
+            .judge(self.judge.clone())
+            // The steps were checked when the settings were read.
+            .rollout(self.rollout.plan().unwrap_or_default())
+            .shadow(self.shadow.clone());
         let Store { dir, keep } = &self.store;
         let builder = match dir.as_str() {
             "" => builder,

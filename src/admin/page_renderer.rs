@@ -14,7 +14,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; c
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// The templates with the names by which they call each other.
-const TEMPLATES: [(&str, &str); 17] = [
+const TEMPLATES: [(&str, &str); 18] = [
     ("head.html", include_str!("dashboard/templates/head.html")),
     ("foot.html", include_str!("dashboard/templates/foot.html")),
     ("overview.html", include_str!("dashboard/templates/overview.html")),
@@ -29,6 +29,7 @@ const TEMPLATES: [(&str, &str); 17] = [
     ("version.html", include_str!("dashboard/templates/version.html")),
     ("previews.html", include_str!("dashboard/templates/previews.html")),
     ("preview.html", include_str!("dashboard/templates/preview.html")),
+    ("stages.html", include_str!("dashboard/templates/stages.html")),
     ("templates.html", include_str!("dashboard/templates/templates.html")),
     ("picture.html", include_str!("dashboard/templates/picture.html")),
     ("notice.html", include_str!("dashboard/templates/notice.html")),

@@ -2,6 +2,7 @@
 
 use hotplate_actors::RuleError;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};
+use hotplate_actors::judge::JudgeError;
 use hotplate_actors::supervision::PolicyError;
 
 use super::Config;
@@ -43,6 +44,23 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
                 limits.render_hang_ms, limits.render_ms
             ),
             help: "set `render_hang_ms` to several times `render_ms`".to_owned(),
+        });
+    }
+    if let Err(JudgeError {
+        good, bad, threshold, ..
+    }) = config.judge.check()
+    {
+        found.push(Contradiction {
+            keys: [good, bad, threshold].map(|field| format!("judge.{field}")).into(),
+            message: format!("no threshold follows from `{good}`, `{bad}` and `{threshold}`"),
+            help: format!("set `{good}` to less than `{bad}`, and both between 0 and 1000000"),
+        });
+    }
+    if let Err(help) = config.rollout.plan() {
+        found.push(Contradiction {
+            keys: keys(&["rollout.steps"]),
+            message: "the steps are not a plan".to_owned(),
+            help,
         });
     }
     let rules = config.files.rules();

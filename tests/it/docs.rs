@@ -30,7 +30,7 @@ const NAMING: [(&str, &str); 8] = [
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 22] = [
     "init",
     "dev",
     "serve",
@@ -46,6 +46,10 @@ const COMMANDS: [&str; 18] = [
     "rollback",
     "resume",
     "leaks",
+    "stages",
+    "promote",
+    "abort",
+    "tenants",
     "audit",
     "config",
     "completions",

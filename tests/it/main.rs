@@ -57,6 +57,7 @@ mod serve;
 #[cfg(feature = "cli")]
 mod shutdown;
 #[cfg(feature = "cli")]
+mod stages;
 mod statics;
 mod store;
 #[cfg(feature = "cli")]

@@ -25,7 +25,7 @@ use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
 use crate::samples::{SampleSource, Samples};
 use crate::snapshot::scopes::ExportedNames;
-use crate::stages::StageSettings;
+use crate::stages::{ShadowSettings, StageSettings};
 use crate::store::StoreOptions;
 use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
@@ -530,6 +530,12 @@ impl Builder {
     /// Sets the steps of a rollout of canary, and the requirements for each step and for the promotion.
     pub fn rollout(mut self, plan: Plan) -> Self {
         self.stages.rollout = plan;
+        self
+    }
+
+    /// Has canary render a sample of the requests of stable as well, off their path. [`Hotplate::shadow`] returns the differences.
+    pub fn shadow(mut self, settings: ShadowSettings) -> Self {
+        self.stages.shadow = settings;
         self
     }
 

@@ -32,6 +32,9 @@ pub(super) fn all() -> Vec<Key> {
     section("files", files());
     section("store", store());
     section("audit", audit());
+    section("judge", judge());
+    section("rollout", rollout());
+    section("shadow", shadow());
     section("limits", limits());
     section("limits", live_limits());
     for (actor, _) in Supervision::default().policies() {
@@ -251,6 +254,53 @@ fn audit() -> Vec<Key> {
         key("key", Kind::File,
             "File of the private ed25519 key with which records are signed, as `hotplate audit key FILE` makes it. A relative path starts at \
              the directory of this file. Empty signs nothing."),
+    ]
+}
+
+fn judge() -> Vec<Key> {
+    let share = || count(1, 999_999);
+    let threshold = || count(1, 1_000_000);
+    vec![
+        key("failures_good_ppm", share(), "Share of failed renders of a canary that is healthy, in parts per million."),
+        key("failures_bad_ppm", share(), "Share of failed renders that is to be noticed quickly, in parts per million."),
+        key("failures_threshold", threshold(),
+            "Threshold of the sum (CUSUM) of failures that stops a canary, in thousandths. A higher one stops fewer healthy canaries, and the \
+             others later. By default four failures in a row reach it."),
+        key("slow_percent", count(0, 100_000),
+            "Time beyond which a render of a canary is slow, in per cent of the p99 of stable. 0 does not judge the time."),
+        key("slow_floor_us", count(0, 3_600_000_000), "Time in microseconds below which no render is slow."),
+        key("size_percent", count(0, 100_000),
+            "Size beyond which a page of a canary is too large, in per cent of the p99 of stable. A page is too small where its size times this \
+             factor is below the smallest 1 % of stable. 0 does not judge sizes."),
+        key("size_floor_bytes", bytes(0, GIB), "Size below which no page is too large."),
+        key("unusual_good_ppm", share(), "Share of renders that are slow, or have an unusual size, that is healthy, in parts per million."),
+        key("unusual_bad_ppm", share(), "Share of these renders that is to be noticed quickly, in parts per million."),
+        key("unusual_threshold", threshold(), "Threshold of their sums, in thousandths. By default seven in a row reach it."),
+        key("stable_renders_min", count(1, 1_000_000), "Renders of stable without which times and sizes are not judged."),
+        key("period_ms", milliseconds(1, DAY), "Period of the comparison with stable: the last one and the one before count."),
+    ]
+}
+
+fn rollout() -> Vec<Key> {
+    vec![
+        key("automatic", Kind::Flag,
+            "Begin each step once the one before has lasted `bake_ms` and the canary meets the requirements, and promote it after the last. \
+             Otherwise `hotplate stages advance` and `hotplate promote` do."),
+        key("steps", Kind::List, "Share of visitors that get canary in each step. The last is \"100%\"."),
+        key("bake_ms", milliseconds(0, 30 * DAY), "Time that each step lasts at least."),
+        key("renders", count(0, 1_000_000_000), "Renders without which a canary is neither widened nor promoted."),
+        key("good_ppm", count(0, 1_000_000), "Share of these renders that have to be good, in parts per million."),
+        key("p99_percent", count(0, 100_000),
+            "Largest p99 of a canary, in per cent of the p99 of stable. 0 does not compare them."),
+    ]
+}
+
+fn shadow() -> Vec<Key> {
+    vec![
+        key("one_in", count(0, 1_000_000_000),
+            "Let canary render one in this many requests of stable as well, off their path, and keep the differences. 0 does not."),
+        key("waiting", count(1, 10_000), "Such renders that wait or run at once. Further requests are left out."),
+        key("templates", count(0, 10_000), "Templates whose differences are kept."),
     ]
 }
 
