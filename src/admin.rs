@@ -5,11 +5,12 @@
 //! `docs/admin.md` lists the API, `/admin/v1/openapi.json` describes it for programs.
 
 mod server;
-mod access;
+pub(crate) mod access;
+pub(crate) mod subjects;
 mod rate;
-mod body;
+pub(crate) mod body;
 mod operator;
-mod problem;
+pub(crate) mod problem;
 mod api;
 mod dashboard;
 mod page_renderer;
@@ -24,6 +25,7 @@ mod visitors;
 mod instance;
 pub(crate) mod phrases;
 mod previews;
+mod hooks;
 mod model;
 mod limits;
 
@@ -37,6 +39,7 @@ use crate::metrics::Metrics;
 
 pub use limits::AdminLimits;
 pub use server::AdminHandle;
+pub use subjects::{Permission, SUBJECTS_MAX, Subject, SubjectError, new_token, token_hash};
 
 use access::Access;
 
@@ -68,10 +71,12 @@ pub struct Admin {
     metrics: Metrics,
     address: String,
     token: Option<String>,
+    subjects: Vec<Subject>,
     hosts: Vec<String>,
     limits: AdminLimits,
     log: Option<Arc<dyn LogLevel>>,
     configuration: Option<String>,
+    hook_secret: Option<String>,
 }
 
 /// Reads and changes the filter of the log, for `/admin/v1/log-level`. The program that sets up the log implements it.
@@ -133,10 +138,12 @@ impl Admin {
             hotplate,
             address: DEFAULT_ADDRESS.to_owned(),
             token: None,
+            subjects: Vec::new(),
             hosts: Vec::new(),
             limits: AdminLimits::default(),
             log: None,
             configuration: None,
+            hook_secret: None,
         }
     }
 
@@ -146,9 +153,17 @@ impl Admin {
         self
     }
 
-    /// Sets the token that programs send as `Authorization: Bearer …` and people enter in the dashboard.
+    /// Sets the token that programs send as `Authorization: Bearer …` and people enter in the dashboard. Its holder may do everything.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
+        self
+    }
+
+    /// Adds a person or program with a token of its own, who may do only what is listed. The first [`SUBJECTS_MAX`] count.
+    pub fn subject(mut self, subject: Subject) -> Self {
+        if self.subjects.len() < SUBJECTS_MAX {
+            self.subjects.push(subject);
+        }
         self
     }
 
@@ -183,6 +198,13 @@ impl Admin {
         self
     }
 
+    /// Allows webhooks at `/admin/v1/hooks/{loader}`, from senders that know this secret. Without it, or if it is empty, they are answered
+    /// 404.
+    pub fn hook_secret(mut self, secret: impl Into<String>) -> Self {
+        self.hook_secret = Some(secret.into());
+        self
+    }
+
     /// Starts the listener. It runs until its handle is dropped.
     ///
     /// # Errors
@@ -190,7 +212,7 @@ impl Admin {
     pub fn start(self) -> Result<AdminHandle, AdminError> {
         let listener = listen(&self.address)?;
         let address = listener.local_addr().map_err(AdminError::Start)?;
-        if !address.ip().is_loopback() && self.token.is_none() {
+        if !address.ip().is_loopback() && self.token.is_none() && self.subjects.is_empty() {
             return Err(AdminError::TokenRequired { address });
         }
         let usable =
@@ -199,8 +221,10 @@ impl Admin {
             return Err(AdminError::UnusableToken);
         }
         let access = Access::new(self.token.as_deref(), address, &self.hosts, self.limits.sessions);
+        let access = access.subjects(self.subjects);
         let mut state = state::AdminState::new(self.hotplate, self.metrics, access, self.limits, self.log)?;
         state.configuration = self.configuration;
+        state.hook_secret = self.hook_secret.as_deref().and_then(hooks::HookSecret::new);
         server::start(listener, address, state)
     }
 }

@@ -31,19 +31,23 @@ mod program;
 mod progress;
 mod reload;
 mod render;
+mod scope;
 mod serve;
 mod server;
 mod setup;
+mod sidecar;
 mod signals;
 mod systemd;
 mod terminal;
 mod threads;
+mod token;
 mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use hotplate::config::source_url::{SourceUrl, is_source};
 use hotplate::site::{Site, SiteError};
 use hotplate::{Builder, Hotplate, StartError};
 
@@ -105,6 +109,8 @@ enum Command {
     Preview(preview::Preview),
     /// Write one rendered template to stdout
     Render(render::Render),
+    /// Show which layers have a text of a template, and which one a tenant or a stage gets
+    Explain(scope::Explain),
     /// Show which templates call which
     Graph(graph::Graph),
     /// Write a line for each version that is published
@@ -131,8 +137,12 @@ enum Command {
     Tenants(operate::Tenants),
     /// Show which versions a running instance still has in memory, and what holds them
     Leaks(operate::Leaks),
+    /// Show the sources of a running instance: their state, what they have, and their last error
+    Sources(operate::Sources),
     /// Check or show an audit log
     Audit(audit::Audit),
+    /// Make a token for a person or a program that uses the admin listener
+    Token(token::Token),
     /// Show the settings in force, and where each comes from
     Config(config::Config),
     /// Write a script that completes this command in a shell
@@ -142,7 +152,7 @@ enum Command {
 /// The directory that most commands work on.
 #[derive(Debug, Args)]
 struct Directory {
-    /// A site (its templates are in `templates/`) or a plain folder of templates
+    /// A site (its templates are in `templates/`) or a plain folder of templates; or a source: `postgres://…`, `git+file:/…`, `https://…`
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// DIR is a plain folder: the templates are in DIR itself, and all of them are pages except in `_*/` and `partials/`
@@ -192,6 +202,7 @@ impl Command {
             Self::Init(init) => return init.run(),
             Self::Completions(completions) => return completions.run(Arguments::command()),
             Self::Audit(audit) => return audit.run(),
+            Self::Token(token) => return token.run(),
             _ => {}
         }
         let setup = common.setup(self.directory(), &self.flags())?;
@@ -204,6 +215,7 @@ impl Command {
             Self::Check(check) => check.run(&setup),
             Self::Preview(preview) => preview.run(&setup),
             Self::Render(render) => render.run(&setup),
+            Self::Explain(explain) => explain.run(&setup),
             Self::Graph(graph) => graph.run(&setup),
             Self::Watch(watch) => watch.run(setup),
             Self::Reload(reload) => reload.run(&setup),
@@ -217,7 +229,9 @@ impl Command {
             Self::Abort(abort) => abort.run(&setup),
             Self::Tenants(tenants) => tenants.run(&setup),
             Self::Leaks(leaks) => leaks.run(&setup),
+            Self::Sources(sources) => sources.run(&setup),
             Self::Audit(audit) => audit.run(),
+            Self::Token(token) => token.run(),
             Self::Config(config) => config.run(&setup),
             Self::Completions(completions) => completions.run(Arguments::command()),
         }
@@ -231,6 +245,7 @@ impl Command {
             | Self::Check(check::Check { directory, .. })
             | Self::Preview(preview::Preview { directory, .. })
             | Self::Render(render::Render { directory, .. })
+            | Self::Explain(scope::Explain { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => Some(&directory.directory),
             Self::Config(config) => config.directory.as_deref(),
@@ -244,7 +259,9 @@ impl Command {
             Self::Serve(_) => descriptors::of_server(setup.config().server.workers, setup.config()),
             Self::Dev(_) => descriptors::of_server(dev::WORKERS, setup.config()),
             Self::Watch(_) => descriptors::OF_WATCH,
-            Self::Check(_) | Self::Preview(_) | Self::Render(_) | Self::Graph(_) => descriptors::OF_LOAD,
+            Self::Check(_) | Self::Preview(_) | Self::Render(_) | Self::Explain(_) | Self::Graph(_) => {
+                descriptors::OF_LOAD
+            }
             _ => 0,
         }
     }
@@ -270,6 +287,7 @@ impl Command {
             | Self::Versions(operate::Versions { query })
             | Self::Diff(operate::Diff { query, .. })
             | Self::Tenants(operate::Tenants { query })
+            | Self::Sources(operate::Sources { query })
             | Self::Leaks(operate::Leaks { query }) => query.flags(),
             Self::Rollback(operate::RollBack { change, .. })
             | Self::Resume(operate::Resume { change })
@@ -279,9 +297,10 @@ impl Command {
             Self::Preview(preview) => preview.flags(),
             Self::Check(check::Check { directory, .. })
             | Self::Render(render::Render { directory, .. })
+            | Self::Explain(scope::Explain { directory, .. })
             | Self::Graph(graph::Graph { directory, .. })
             | Self::Watch(watch::Watch { directory, .. }) => directory.flags(),
-            Self::Init(_) | Self::Audit(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
+            Self::Init(_) | Self::Audit(_) | Self::Token(_) | Self::Config(_) | Self::Completions(_) => Vec::new(),
         }
     }
 }
@@ -315,6 +334,10 @@ impl Directory {
         default: impl FnOnce(PathBuf) -> Result<Site, SiteError>,
     ) -> Result<Site, Failure> {
         let directory = self.directory.clone();
+        if let Some(source) = directory.to_str().filter(|directory| is_source(directory)) {
+            let source = SourceUrl::parse(source);
+            return source.map(Site::of_source).map_err(Failure::Wrong);
+        }
         let templates = &setup.config().templates;
         let site = match (templates.plain, templates.directory.as_str()) {
             (true, _) => Site::folder(directory),

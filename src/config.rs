@@ -21,7 +21,6 @@
 //! ```
 
 mod keys;
-mod rollout;
 mod sources;
 mod file;
 mod validate;
@@ -29,6 +28,7 @@ mod quantity;
 mod suggestion;
 mod consistency;
 mod folders;
+pub(crate) mod source_url;
 mod finding;
 mod change;
 mod sample;
@@ -36,20 +36,21 @@ mod sample;
 use std::path::Path;
 
 use hotplate_actors::dialect::Missing;
-use hotplate_actors::judge::JudgeSettings;
+use hotplate_actors::judge::{JudgeSettings, Plan, Requirements, Step};
 use hotplate_actors::stages::ShadowSettings;
 use hotplate_actors::{
     ActorKind, AuditOptions, Builder, ContractPolicy, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::scope::ScopeOptions;
 use crate::{ConnectionLimits, LiveLimits};
 use folders::FolderDialects;
+use source_url::SourceUrl;
 
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};
 pub use keys::{Key, Kind, Unit, Value, keys};
-pub use rollout::Rollout;
 pub use sample::sample;
 pub use sources::{Origin, Settings, Sources};
 
@@ -65,6 +66,8 @@ pub struct Config {
     pub dev: Dev,
     /// The admin listener.
     pub admin: Admin,
+    /// The render endpoint.
+    pub render: Render,
     /// The log on stderr.
     pub log: Log,
     /// The templates, and the answers when one of them fails.
@@ -77,10 +80,12 @@ pub struct Config {
     pub store: Store,
     /// The audit log.
     pub audit: Audit,
+    /// The choice of the scope of a request.
+    pub scopes: ScopeOptions,
     /// The thresholds by which a canary is judged.
     pub judge: JudgeSettings,
-    /// The steps by which a canary gets more visitors.
-    pub rollout: Rollout,
+    /// The promotion of a canary.
+    pub promotion: Promotion,
     /// The renders of requests of stable by canary as well.
     pub shadow: ShadowSettings,
     /// The limits of the engine.
@@ -108,6 +113,12 @@ pub struct Server {
     pub static_cache_control: String,
     /// True if pages have headers with their version and their freshness.
     pub version_headers: bool,
+    /// The beginnings of the paths whose pages form flows: a visitor stays on the version in which the flow began.
+    pub pin_paths: Vec<String>,
+    /// The file of the secret key that signs the cookies of such flows.
+    pub pin_key_file: String,
+    /// Time for which a browser keeps such a cookie, in seconds.
+    pub pin_seconds: u32,
 }
 
 /// The server of `hotplate dev`.
@@ -134,11 +145,35 @@ pub struct Admin {
     pub token: String,
     /// A file with the token; empty is none.
     pub token_file: String,
+    /// The secret of the senders of webhooks; empty disables webhooks.
+    pub hook_secret: String,
+    /// A file with that secret; empty is none.
+    pub hook_secret_file: String,
     /// Host names that clients may use for a listener on a loopback address.
     pub hosts: Vec<String>,
+    /// People and programs with tokens of their own, each as `name = …; token_hash = …; tenants = …; may = …`.
+    pub subject: Vec<String>,
     /// The limits of the listener.
     #[cfg(feature = "admin")]
     pub limits: crate::admin::AdminLimits,
+}
+
+/// The render endpoint, for services in other languages.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Render {
+    /// The address that it listens on, or `unix:` and the path of a socket; empty disables it.
+    pub bind: String,
+    /// The bearer token that callers must send; empty requires none.
+    pub token: String,
+    /// A file with the token; empty is none.
+    pub token_file: String,
+    /// Host names that callers may use for a listener on a loopback address.
+    pub hosts: Vec<String>,
+    /// The limits of the listener.
+    #[cfg(feature = "sidecar")]
+    #[serde(flatten)]
+    pub limits: crate::sidecar::SidecarLimits,
 }
 
 /// The log on stderr.
@@ -187,6 +222,8 @@ pub struct Templates {
     pub dialect: TemplateDialect,
     /// The languages of folders that differ from `dialect`, each as `folder/ = language`.
     pub dialects: Vec<String>,
+    /// Sources of templates besides the directory, by URL.
+    pub sources: Vec<String>,
     /// Names of formatters that another program provides.
     pub formatters: Vec<String>,
     /// Names of templates without which a server does not start.
@@ -274,6 +311,49 @@ pub struct Audit {
     pub key: String,
 }
 
+/// The promotion of a canary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Promotion {
+    /// The number of 10,000 buckets that get canary in each step.
+    pub steps: Vec<String>,
+    /// The time that each step lasts at least, in milliseconds.
+    pub bake_ms: u64,
+    /// True if steps begin by themselves.
+    pub automatic: bool,
+    /// The number of renders without which a canary gets no more visitors.
+    pub renders_min: u64,
+    /// The share of renders that have to be good, in parts per million.
+    pub good_ppm: u32,
+    /// The largest p99, in per cent of the p99 of stable.
+    pub p99_percent: u32,
+}
+
+impl Promotion {
+    /// Returns the plan by which a canary is promoted.
+    ///
+    /// # Errors
+    /// A text that says what is wrong with the steps.
+    pub fn plan(&self) -> Result<Plan, String> {
+        let step = |text: &String| match text.trim().parse() {
+            Ok(buckets) => Ok(Step {
+                buckets,
+                bake_ms: self.bake_ms,
+            }),
+            Err(_) => Err(format!("`{}` is not a number of buckets", text.escape_debug())),
+        };
+        let steps = self.steps.iter().map(step).collect::<Result<_, _>>()?;
+        let mut plan = Plan::new(steps).map_err(|error| error.to_string())?;
+        plan.is_automatic = self.automatic;
+        plan.requirements = Requirements {
+            renders: self.renders_min,
+            good_ppm: self.good_ppm,
+            p99_percent: self.p99_percent,
+        };
+        Ok(plan)
+    }
+}
+
 /// The restart policy of each actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -324,9 +404,13 @@ impl Config {
             missing,
             dialect,
             dialects,
+            sources,
             formatters,
             ..
         } = &self.templates;
+        // Those that are wrong are refused with the configuration.
+        let sources = sources.iter().filter_map(|source| SourceUrl::parse(source).ok());
+        let builder = sources.fold(builder, |builder, source| source.add_to(builder));
         let builder = builder
             .limits(self.limits.clone())
             .on_failure(*on_failure)
@@ -366,7 +450,8 @@ impl Config {
             .required_at_start(&self.templates.required_at_start)
             .judge(self.judge.clone())
             // The steps were checked when the settings were read.
-            .rollout(self.rollout.plan().unwrap_or_default())
+            .rollout(self.promotion.plan().unwrap_or_default())
+            .canary_buckets(self.scopes.canary_buckets)
             .shadow(self.shadow.clone());
         let Store { dir, keep } = &self.store;
         let builder = match dir.as_str() {
@@ -415,6 +500,25 @@ impl Default for Audit {
     }
 }
 
+impl Default for Promotion {
+    fn default() -> Self {
+        let plan = Plan::default();
+        let Requirements {
+            renders,
+            good_ppm,
+            p99_percent,
+        } = plan.requirements;
+        Self {
+            steps: plan.steps().iter().map(|step| step.buckets.to_string()).collect(),
+            bake_ms: plan.steps().first().map_or(0, |step| step.bake_ms),
+            automatic: plan.is_automatic,
+            renders_min: renders,
+            good_ppm,
+            p99_percent,
+        }
+    }
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self {
@@ -423,6 +527,9 @@ impl Default for Server {
             connection: ConnectionLimits::default(),
             drain_ms: 10_000,
             static_cache_control: "no-cache".to_owned(),
+            pin_paths: Vec::new(),
+            pin_key_file: String::new(),
+            pin_seconds: 3_600,
             version_headers: false,
         }
     }
@@ -486,6 +593,7 @@ impl Default for Supervision {
 impl Default for Templates {
     fn default() -> Self {
         Self {
+            sources: Vec::new(),
             directory: "templates".to_owned(),
             plain: false,
             watch: true,

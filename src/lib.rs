@@ -28,11 +28,13 @@
 //! - `audit-signature`: signatures of the audit log.
 //! - `contract`: contracts between templates and the types of the program.
 //! - `jinja`: templates in the language of Jinja2 and minijinja.
+//! - `scope`: chooses the tenant and the stage of a request.
 //! - `web`: serves a site with actix-web.
 //! - `guard`: a server that bounds the resources of slow clients.
 //! - `config`: reads `hotplate.toml`.
 //! - `metrics`: the counters of an engine for prometheus-client.
 //! - `admin`: dashboard, admin API and metrics on a listener of their own.
+//! - `sidecar`: a render endpoint for services in other languages.
 //! - `cli`: the command `hotplate`, which your own program can extend.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -47,6 +49,8 @@ pub mod site;
 mod live_limits;
 #[cfg(any(feature = "guard", feature = "config"))]
 mod connection_limits;
+#[cfg(feature = "scope")]
+pub mod scope;
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "web")]
@@ -65,6 +69,8 @@ mod archive;
 pub mod metrics;
 #[cfg(feature = "admin")]
 pub mod admin;
+#[cfg(feature = "sidecar")]
+pub mod sidecar;
 #[cfg(feature = "cli")]
 pub mod cli;
 
@@ -78,20 +84,23 @@ pub use connection_limits::ConnectionLimits;
 pub use live_limits::LiveLimits;
 
 pub use hotplate_actors::dialect::Missing;
+#[cfg(feature = "embed")]
+pub use hotplate_actors::embed;
 pub use hotplate_actors::{
-    ActorHealth, ActorKind, ActorState, AuditHealth, AuditOptions, Builder, Cause, Commands, CompareError, Context,
-    ContextSource, ContractPolicy, Counters, Diagnostic, Digest, DirectoryLoader, Event, FAULTS_TARGET, Fallback,
-    Fixed, Freshness, Health, Hotplate, Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError,
-    NameSample, NotCurrent, OnFailure, Pinned, Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published,
-    RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderComparison, RenderFailure,
-    RenderOptions, Rendered, Renders, Restart, Rules, SampleRender, Serving, Severity, Source, StartError, Status,
-    StoreError, StoreHealth, StoreOptions, Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout,
-    Unavailable, Value, Version, VersionNotKept, WatchBy,
+    ActorHealth, ActorKind, ActorState, AuditHealth, AuditOptions, BlockingLoader, Builder, Cause, Commands,
+    CompareError, Context, ContextSource, ContractPolicy, Counters, Diagnostic, Digest, DirectoryLoader,
+    EmbeddedLoader, Event, Explanation, FAULTS_TARGET, Fallback, Fixed, Freshness, Health, Hotplate, Limits, Links,
+    Loader, LoaderState, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned,
+    Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published, RENDERS_TARGET, Reload, ReloadOutcome,
+    ReloadReport, Reloader, Render, RenderComparison, RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules,
+    SampleRender, ScopeHandle, Serving, Severity, Source, StartError, Status, StoreError, StoreHealth, StoreOptions,
+    Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout, Unavailable, Value, Version,
+    VersionNotKept, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
-    audit, budget, counters, diagnostic, dialect, loader, messages, samples, snapshot, supervision, template, text,
-    value,
+    admission, audit, budget, conformance, counters, diagnostic, dialect, judge, loader, messages, samples, snapshot,
+    stages, supervision, template, text, value,
 };
 
 // The examples in the guides compile and run.

@@ -260,6 +260,11 @@ fn stored(writer: &mut Writer<'_>, store: &StoreHealth) -> fmt::Result {
         "Attempts to store a version that failed",
         store.failures,
     )?;
+    writer.counter(
+        "hotplate_store_repaired",
+        "Stored texts that were changed or removed while the process ran, and were written again",
+        store.repaired,
+    )?;
     writer.gauge(
         "hotplate_store_failed",
         "Whether the last attempt failed",
@@ -567,6 +572,24 @@ fn loaders(writer: &mut Writer<'_>, health: &Health) -> fmt::Result {
         "hotplate_loader_root_missing",
         "Whether the root of a loader is missing",
         missing,
+    )?;
+    let failing = health.loaders.iter().enumerate().map(|(number, loader)| {
+        let labels = [("loader", number.to_string().into())];
+        (labels, u64::from(loader.error.is_some()))
+    });
+    writer.gauges(
+        "hotplate_loader_failing",
+        "Whether the last sync of a loader failed",
+        failing,
+    )?;
+    let replaced = health.loaders.iter().enumerate().map(|(number, loader)| {
+        let labels = [("loader", number.to_string().into())];
+        (labels, loader.replaced)
+    });
+    writer.counters(
+        "hotplate_loader_replaced",
+        "Loaders that hung or panicked and were replaced",
+        replaced,
     )?;
     let overflows = each().map(|(loader, labels)| (labels, loader.overflows));
     writer.counters("hotplate_loader_overflows", "Overflows of event queues", overflows)?;

@@ -12,6 +12,7 @@
 //! | `samples/a/b.json` | a sample of the context of `a/b.html`, merged over its data: the page is rendered with it before it is published |
 //! | `schemas/a/b.json` | the JSON Schema of the context of `a/b.html`: the page may read only what it has |
 //! | `static/**` | files that are served as they are |
+//! | `templates@canary/**`, `data@canary/**`, `tenants/<id>/**` | texts of a later stage or of a tenant, in place of those of the same names |
 //!
 //! Data is merged deeply where both sides are objects; any other value, `null` too, replaces. It is read when it changes, never in a
 //! request, and data that changes together with templates is published together with them: a stale page keeps its older data as well.
@@ -26,6 +27,7 @@ mod data;
 mod json;
 mod layout;
 mod merge;
+mod scopes;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -34,12 +36,15 @@ use std::sync::Arc;
 use hotplate_actors::diagnostic::Diagnostic;
 use hotplate_actors::dialect::{Closure, Dialect, Unit};
 #[cfg(feature = "cli")]
-use hotplate_actors::loader::{Changes, Depth, DirectoryLoader, Loader, LoaderError};
+use hotplate_actors::loader::{BlockingLoader, Changes, Depth, DirectoryLoader, LoaderError};
 use hotplate_actors::loader::{Mount, Rules};
-use hotplate_actors::samples::{SampleSource, SampleTexts};
+use hotplate_actors::samples::{SampleJson, SampleSource, SampleTexts};
 use hotplate_actors::snapshot::{EntryStatus, Snapshot};
 use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
+
+#[cfg(feature = "cli")]
+use crate::config::source_url::SourceUrl;
 
 pub use data::{Parsed, parse};
 pub use json::Json;
@@ -78,6 +83,9 @@ enum Layout {
     /// The templates that a program loads, and a directory of data for them.
     #[cfg(feature = "cli")]
     Program { data: Option<PathBuf> },
+    /// The templates of a source that is no directory. All but partials are pages.
+    #[cfg(feature = "cli")]
+    Source(Box<SourceUrl>),
 }
 
 /// The error of a directory that cannot be opened as a site.
@@ -176,6 +184,10 @@ impl Site {
     /// Returns true for a plain folder of templates.
     #[must_use]
     pub fn is_folder(&self) -> bool {
+        #[cfg(feature = "cli")]
+        if matches!(self.layout, Layout::Source(_)) {
+            return true;
+        }
         self.layout == Layout::Folder
     }
 
@@ -193,6 +205,7 @@ impl Site {
     pub(crate) fn templates_are_in(&self) -> String {
         match &self.layout {
             Layout::Program { .. } => "the program".to_owned(),
+            Layout::Source(url) => format!("`{url}`"),
             Layout::Site { .. } | Layout::Folder => format!("`{}`", self.template_directory().display()),
         }
     }
@@ -201,7 +214,7 @@ impl Site {
     #[cfg(feature = "cli")]
     pub(crate) fn extensions(&self) -> Option<&[String]> {
         match &self.layout {
-            Layout::Program { .. } => None,
+            Layout::Program { .. } | Layout::Source(_) => None,
             Layout::Site { .. } | Layout::Folder => self.rules.extensions.as_deref(),
         }
     }
@@ -253,6 +266,12 @@ impl Site {
 
     /// Returns a builder of an engine for this site. Its loader, the dialect of its data, its companions and its fallback are set.
     pub fn builder(&self) -> Builder {
+        #[cfg(feature = "cli")]
+        if let Layout::Source(source) = &self.layout {
+            let site = self.clone();
+            let builder = source.add_to(Hotplate::builder());
+            return builder.entries(move |name| site.is_entry(name));
+        }
         let builder = Hotplate::builder().mounts(self.mounts());
         if self.is_folder() {
             let site = self.clone();
@@ -292,22 +311,25 @@ impl Site {
         let templates = Mount::new("", self.template_directory())
             .rules(self.rules.clone())
             .late();
-        let data = Rules {
-            links: self.rules.links,
-            ..Rules::default()
-        };
-        let json = |prefix: &str, directory: &str| {
-            let directory = self.directory.join(directory);
-            Mount::new(prefix, directory).rules(data.clone()).extensions(["json"])
-        };
-        let mut mounts = vec![templates, json(layout::DATA_PREFIX, "data")];
+        let mut mounts = vec![templates, self.json(layout::DATA_PREFIX, "data")];
         let others = [
             (layout::SAMPLE_PREFIX, layout::SAMPLES),
             (layout::SCHEMA_PREFIX, layout::SCHEMAS),
         ];
         let there = others.into_iter().filter(|(_, directory)| self.has_beside(directory));
-        mounts.extend(there.map(|(prefix, directory)| json(prefix, directory).supplementary()));
+        mounts.extend(there.map(|(prefix, directory)| self.json(prefix, directory).supplementary()));
+        mounts.extend(self.scope_mounts());
         mounts
+    }
+
+    /// Returns a directory of JSON below that of the site.
+    fn json(&self, prefix: &str, directory: &str) -> Mount {
+        let rules = Rules {
+            links: self.rules.links,
+            ..Rules::default()
+        };
+        let directory = self.directory.join(directory);
+        Mount::new(prefix, directory).rules(rules).extensions(["json"])
     }
 
     /// Makes the engine compile data with its own dialect, and publish it together with the entries that use it.
@@ -323,6 +345,16 @@ impl Site {
                 true => layout::companions_of(name),
                 false => Vec::new(),
             })
+    }
+
+    /// Creates a site of the templates of a source that is no directory.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_source(source: SourceUrl) -> Self {
+        Self {
+            directory: PathBuf::from(source.to_string()),
+            layout: Layout::Source(Box::new(source)),
+            rules: Rules::default(),
+        }
     }
 
     /// Creates a site of the templates that a program loads, with a directory of data for them.
@@ -369,7 +401,7 @@ impl Site {
     /// Returns true for the templates of a program.
     #[cfg(feature = "cli")]
     pub(crate) fn is_program(&self) -> bool {
-        matches!(self.layout, Layout::Program { .. })
+        matches!(self.layout, Layout::Program { .. } | Layout::Source(_))
     }
 
     /// Returns the directory of the data as the prefix of a name: relative and with slashes, or its last component.
@@ -422,6 +454,15 @@ impl Site {
     #[must_use]
     pub fn has_data(&self, snapshot: &Snapshot, entry: &TemplateName) -> bool {
         !self.is_folder() && layout::companions_of(entry).iter().any(|name| exists(snapshot, name))
+    }
+
+    /// Returns the names of the data that an entry may have.
+    #[cfg(feature = "cli")]
+    pub(crate) fn data_names(&self, entry: &TemplateName) -> Vec<TemplateName> {
+        match self.is_folder() {
+            true => Vec::new(),
+            false => layout::companions_of(entry),
+        }
     }
 
     /// Returns true if an entry has a sample beside its data.
@@ -524,6 +565,20 @@ impl SampleSource for SiteSamples {
         let layers: Vec<&Json> = data.into_iter().chain(own_samples(texts)).collect();
         let sample = SampleLayers(layers);
         (!sample.0.is_empty()).then(|| Box::new(sample) as Box<dyn ContextSource>)
+    }
+
+    fn json(&self, texts: &SampleTexts<'_>) -> Option<SampleJson> {
+        let data = data_layers(&texts.closure());
+        let own = layout::samples_of(texts.entry());
+        let own = own
+            .into_iter()
+            .filter_map(|name| Some((value_of(texts.unit(name.as_str())?)?, name)));
+        let own: Vec<(&Json, TemplateName)> = own.collect();
+        let layers: Vec<&Json> = data.into_iter().chain(own.iter().map(|(value, _)| *value)).collect();
+        let merged = SampleJson::new(serde_json::to_value(merge::Merged(layers)).ok()?);
+        own.into_iter().try_fold(merged, |sample, (value, name)| {
+            Some(sample.file(name, serde_json::to_value(value).ok()?))
+        })
     }
 
     /// The data of a page is what visitors get, and a page that fails with it is answered from its last good version. A sample is a promise.

@@ -2,6 +2,7 @@
 //!
 //! - [`Web`] is the configuration; `App::new().configure(web.mount())` mounts it.
 //! - [`Templates`] is the extractor that renders, [`Page`] the responder that it returns.
+//! - [`Scopes`] is the middleware that chooses the tenant and the stage of a request.
 //! - [`Pages`] serves a whole [site](crate::site) with the same code.
 //! - [`live`] is the live reload of development: it is never active in production.
 //!
@@ -29,6 +30,7 @@ mod response;
 mod digests;
 mod pages;
 mod pin;
+mod scopes;
 mod missing;
 mod files;
 pub mod live;
@@ -53,6 +55,7 @@ pub use live::inject::Nonce;
 pub use page::Page;
 pub use pages::Pages;
 pub use pin::{PIN_KEY_BYTES_MIN, VersionPin, WeakPinKey};
+pub use scopes::{Scopes, ScopesService};
 pub use templates::{Deadline, Templates};
 
 /// The amount of detail about a rendering error that a visitor sees.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::audit::progress::Unwritten;
 use crate::protocol::hold::{HoldOrigin, WaitingTemplates};
+use crate::protocol::kept::VersionOrigin;
 use crate::protocol::plan::Plan;
 use crate::snapshot::{Content, Scopes, SourceTexts};
 use crate::stages::state::StagesState;
@@ -22,6 +23,8 @@ pub(crate) struct AcceptedState<R, G> {
     pub(crate) graph: G,
     /// The records for the audit log that are not written yet.
     pub(crate) unwritten: Unwritten,
+    /// The time and the cause of the version that is served.
+    pub(crate) origin: Option<Arc<VersionOrigin>>,
     /// The decisions about the stages.
     pub(crate) stages: Arc<StagesState>,
 }
@@ -33,6 +36,7 @@ impl<R, G> AcceptedState<R, G> {
             registry,
             graph,
             unwritten: Unwritten::default(),
+            origin: None,
             stages: Arc::default(),
         }
     }
@@ -44,6 +48,7 @@ impl<R, G> AcceptedState<R, G> {
             registry,
             graph,
             unwritten: self.unwritten.clone(),
+            origin: self.origin.clone(),
             stages: Arc::clone(&self.stages),
         }
     }

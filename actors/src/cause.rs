@@ -88,6 +88,14 @@ impl Cause {
         self
     }
 
+    /// Returns this cause, with another reason if it has none.
+    pub(crate) fn or_reason(self, other: impl FnOnce() -> Option<String>) -> Self {
+        match self.reason.is_none().then(other).flatten() {
+            Some(reason) => self.reason(&reason),
+            None => self,
+        }
+    }
+
     /// Returns the cause of a version that several batches make together: the reason of the first, and the names of all.
     pub(crate) fn of_all<'c>(causes: impl IntoIterator<Item = &'c Self>) -> Self {
         let mut causes = causes.into_iter();

@@ -6,6 +6,8 @@
 //! before a visitor sees it. Only entries that a batch may have changed are checked.
 
 mod check;
+#[cfg(feature = "contract")]
+mod sample;
 mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,14 +146,19 @@ impl Contract {
         let entry = texts.entry();
         let mut findings = EntryFindings::default();
         let mut is_checked = false;
+        let mut is_refused = false;
         if let Some(schema) = self.schema_of(&texts) {
             is_checked = true;
             match schema {
-                Ok(schema) => check::check(closure, &schema, limits, &mut findings),
+                Ok(schema) => {
+                    check::check(closure, &schema, limits, &mut findings);
+                    is_refused = compare_sample(&texts, samples, &schema, &mut findings);
+                }
                 Err(fault) => findings.violations.push(*fault),
             }
         }
-        if let Some(sample) = samples.checked(&texts) {
+        // A render with a sample that the schema refuses would report the consequence of the same mistake.
+        if let Some(sample) = samples.checked(&texts).filter(|_| !is_refused) {
             is_checked = true;
             let options = RenderOptions {
                 deadline: Some(until),
@@ -161,6 +168,12 @@ impl Contract {
                 Ok(_) => {}
                 // The time of all checks is over, which is no fault of this entry.
                 Err(RenderFailure::Unavailable(_)) => findings.warnings.push(not_checked(entry, limits)),
+                // The schema does not have a field, and neither has the sample: that is one mistake.
+                Err(RenderFailure::Failed(error))
+                    if findings
+                        .violations
+                        .iter()
+                        .any(|known| known.overlaps(&error.diagnostic)) => {}
                 Err(RenderFailure::Failed(error)) => findings.violations.push(*error.diagnostic),
                 Err(other) => {
                     let fault = Diagnostic::error("sample-not-rendered", other.to_string());
@@ -188,6 +201,30 @@ impl Contract {
             }
         })
     }
+}
+
+/// Compares the sample of an entry with its schema. Returns true if the schema refuses it.
+#[cfg(feature = "contract")]
+fn compare_sample(texts: &SampleTexts<'_>, samples: &Samples, schema: &Value, findings: &mut EntryFindings) -> bool {
+    let Some(sample) = samples.json(texts) else {
+        return false;
+    };
+    match sample::compare(texts.entry(), &sample, schema) {
+        Ok(refused) => {
+            let is_refused = !refused.is_empty();
+            findings.violations.extend(refused);
+            is_refused
+        }
+        Err(warning) => {
+            findings.warnings.push(*warning);
+            false
+        }
+    }
+}
+
+#[cfg(not(feature = "contract"))]
+fn compare_sample(_: &SampleTexts<'_>, _: &Samples, _: &Value, _: &mut EntryFindings) -> bool {
+    false
 }
 
 /// Checks a schema by the schema of schemas. References to other documents are never fetched.

@@ -218,6 +218,16 @@ impl Diagnostic {
         (&self.template, self.span, self.code) == (&other.template, other.span, other.code)
     }
 
+    /// Returns true if another diagnostic is about a place of the same text that this one is about as well.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        let (Some(one), Some(two)) = (self.span, other.span) else {
+            return false;
+        };
+        let end = |span: Span| span.column.saturating_add(span.length);
+        let meet = one.column < end(two) && two.column < end(one);
+        self.template.is_some() && self.template == other.template && one.line == two.line && meet
+    }
+
     /// Adds the next caller to the end of the chain.
     pub fn called_from(&mut self, template: TemplateName, span: Span) {
         self.chain.push(CallSite { template, span });

@@ -15,7 +15,7 @@ mod html_position;
 pub mod reads;
 mod print;
 mod scope_view;
-mod shorten;
+pub(crate) mod shorten;
 
 use std::any::Any;
 use std::fmt;
@@ -369,6 +369,8 @@ impl fmt::Debug for Closure<'_> {
 pub enum Escape {
     /// Replaces `< > & ' "` by entities, which protects text and quoted attributes.
     Html,
+    /// Prints values as JSON: texts in quotes. Only templates in Jinja are escaped so by their names.
+    Json,
     /// Prints values unchanged.
     None,
 }

@@ -9,6 +9,7 @@ mod health;
 mod languages;
 mod pipeline;
 mod storing;
+mod stored_versions;
 mod preview;
 
 pub(crate) use crate::compiler::Dialects;
@@ -16,6 +17,7 @@ pub(crate) use crate::graph::companions::Companions;
 pub(crate) use crate::renderer::{Answering, CustomRenderer};
 pub(crate) use health::Entries;
 pub(crate) use preview::{Draft, Previews};
+pub(crate) use stored_versions::{StoredError, StoredVersions};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,7 +38,7 @@ use crate::graph::plan::Graph;
 use crate::idempotency::{AnswerStore, PendingAnswer};
 use crate::judge::JudgeError;
 use crate::limits::{Limits, LimitsError};
-use crate::loader::{Hints, Loader, LoaderError};
+use crate::loader::{Hints, LoaderError, RegisteredLoader};
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::messages::IdempotencyKey;
 use crate::protocol::reload::ReloadReport;
@@ -54,7 +56,8 @@ use crate::supervision::{
     PolicyError, Pool, Serve, Shell, Strategy, StrategyGroup, Supervisor, Timers,
 };
 use crate::template::{NameError, TemplateName};
-use crate::watcher::{LoaderWorker, Watcher};
+use crate::watcher::Watcher;
+use crate::watcher::worker::LoaderWorker;
 
 use control::{ControlCommand, ControlState};
 use storing::Storing;
@@ -72,7 +75,8 @@ type WatcherHints = Arc<Mutex<Vec<Hints>>>;
 
 /// The configuration of an engine, as the builder has checked it.
 pub(crate) struct StartPlan {
-    pub(crate) loaders: Vec<Box<dyn Loader>>,
+    /// The loaders in the order of precedence.
+    pub(crate) loaders: Vec<RegisteredLoader>,
     pub(crate) dialects: Dialects,
     pub(crate) formatters: Formatters,
     pub(crate) companions: Companions,
@@ -287,6 +291,8 @@ pub(crate) struct Actors {
     store: Option<(Storing, ActorEntry<StoreWriter>)>,
     /// Makes previews.
     pub(crate) previews: Previews,
+    /// The versions that the store has from earlier processes.
+    pub(crate) stored_versions: Option<StoredVersions>,
     /// Fault counts and injection, by name of the actor.
     pub(crate) faults: Arc<BTreeMap<&'static str, InjectedFaults>>,
 }

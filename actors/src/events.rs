@@ -11,10 +11,10 @@ use tokio::sync::broadcast;
 use crate::cause::Cause;
 use crate::diagnostic::Diagnostic;
 use crate::judge::Stopped;
-use crate::protocol::report::NameSample;
+use crate::protocol::report::{NameSample, ScopeReport};
 use crate::snapshot::{Snapshot, Why};
 use crate::supervision::{Fault, GivenUp, Incident, Restarted};
-use crate::template::{Digest, TemplateKey, TemplateName};
+use crate::template::{Digest, Layer, TemplateKey, TemplateName};
 use crate::version::Version;
 
 pub use crate::snapshot::Serving;
@@ -70,7 +70,7 @@ pub struct Published {
     pub digest: Digest,
     /// The cause: a name, a reason and a trace.
     pub cause: Cause,
-    /// New texts.
+    /// Templates that are served from another text of their own than before.
     pub changed: Vec<TemplateKey>,
     /// Removed texts.
     pub removed: Vec<TemplateKey>,
@@ -85,6 +85,9 @@ pub struct Published {
     pub diagnostics: Vec<Diagnostic>,
     /// The number of all new diagnostics, listed or not.
     pub faults: usize,
+    /// The templates of other scopes whose status changed otherwise than in the shared stable scope.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<ScopeReport>,
     /// Time from noticing the first change to the swap, in microseconds.
     pub micros: u64,
 }
@@ -100,6 +103,9 @@ pub struct Fallback {
     pub serving: Serving,
     /// The fault.
     pub why: Arc<Why>,
+    /// The scope, named as its layer, unless it is the shared stable one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Layer>,
 }
 
 /// A template whose renders failed and that was rendered successfully.
@@ -109,6 +115,9 @@ pub struct Fixed {
     pub template: TemplateName,
     /// The version that was rendered.
     pub version: Version,
+    /// The scope, named as its layer, unless it is the shared stable one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Layer>,
 }
 
 /// A decision about a stage.

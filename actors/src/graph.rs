@@ -11,7 +11,7 @@ mod callers;
 pub mod companions;
 pub(crate) mod contracts;
 mod faults;
-mod hold;
+pub(crate) mod hold;
 mod impact;
 mod inspect;
 mod layers;

@@ -26,7 +26,7 @@ use serde::Serialize;
 use crate::counters::{Counters, OpenBreaker, Publication, RecentFailure, Usage};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Escape, TemplateId};
-use crate::engine::Engine;
+use crate::engine::{Engine, StoredError};
 use crate::events::{Event, Subscription};
 use crate::health::Health;
 use crate::judge::StageSwitch;
@@ -333,21 +333,31 @@ impl Hotplate {
         Commands::new(&self.0)
     }
 
-    /// Returns the versions that can be rolled back to, and the templates whose newest text waits since a rollback.
+    /// Returns the versions that can be rolled back to, and the templates whose newest text waits since a rollback. With a store, versions of
+    /// earlier processes are among them; the first call reads their manifests.
     ///
     /// # Errors
     /// [`Unavailable`] if there is no answer.
     pub async fn history(&self) -> Result<KeptVersions, Unavailable> {
-        self.0.ask(&self.0.actors.registry, History).await
+        let mut kept = self.0.ask(&self.0.actors.registry, History).await?;
+        kept.stored = match self.0.stored_versions().await {
+            Ok(stored) => stored,
+            // The rest of the answer does not depend on the store.
+            Err(StoredError::Unreadable(reason)) => {
+                tracing::warn!(reason, "the stored versions cannot be listed");
+                Vec::new()
+            }
+            Err(StoredError::Unavailable(error)) => return Err(error),
+        };
+        Ok(kept)
     }
 
-    /// Compares the served texts of two kept versions.
+    /// Compares the served texts of two kept versions. One that only the store has is read from there.
     ///
     /// # Errors
     /// [`CompareError`] if one of them is not kept, or there is no answer.
     pub async fn compare(&self, from: Version, to: Version) -> Result<Compared, CompareError> {
-        let compare = Compare { from, to: Some(to) };
-        self.0.ask(&self.0.actors.registry, compare).await
+        self.compared(from, Some(to)).await
     }
 
     /// Compares the served texts of a kept version with what the sources have now: what an operator rolled back, and texts that do not
@@ -356,8 +366,19 @@ impl Hotplate {
     /// # Errors
     /// [`CompareError`] if the version is not kept, or there is no answer.
     pub async fn compare_with_source(&self, from: Version) -> Result<Compared, CompareError> {
-        let compare = Compare { from, to: None };
-        self.0.ask(&self.0.actors.registry, compare).await
+        self.compared(from, None).await
+    }
+
+    async fn compared(&self, from: Version, to: Option<Version>) -> Result<Compared, CompareError> {
+        for version in [Some(from), to].into_iter().flatten() {
+            self.0.keep_stored(version).await.map_err(|error| match error {
+                StoredError::Unreadable(reason) => {
+                    CompareError::Unreadable(format!("version {version} cannot be read from the store: {reason}"))
+                }
+                StoredError::Unavailable(error) => error.into(),
+            })?;
+        }
+        self.0.ask(&self.0.actors.registry, Compare { from, to }).await
     }
 
     /// Returns every template that reaches this one by calls.

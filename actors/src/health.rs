@@ -63,9 +63,11 @@ pub struct StoreHealth {
     pub writes: u64,
     /// Attempts to write a version that failed.
     pub failures: u64,
+    /// Stored texts that were changed or removed while the process ran, and were written again.
+    pub repaired: u64,
     /// The reason why the last attempt failed; `None` if it succeeded.
     pub error: Option<String>,
-    /// A sentence for each file that was found damaged at the start.
+    /// A sentence for each file that was found damaged at the start, and for the last ones that were found since.
     pub problems: Vec<String>,
     /// The reason for each loader that could not be loaded since the start, so that its stored templates are served.
     pub not_loaded: Vec<String>,
@@ -125,9 +127,63 @@ impl ActorState {
 pub struct LoaderHealth {
     /// A description: its kind and its source.
     pub loader: String,
+    /// Its kind in a word: `directory`, `postgres`.
+    pub name: &'static str,
+    /// Its priority. A loader with a higher one provides the names that both have.
+    pub priority: i32,
+    /// The outcome of its last sync.
+    pub state: LoaderState,
+    /// The state of its source in the terms of that, such as a commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The reason why its last sync failed; `None` if it succeeded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// The time since its last sync that succeeded, in milliseconds; `None` if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<u64>,
+    /// The number of times that it was replaced, because it hung or panicked.
+    pub replaced: u64,
+    /// Its threads that hang and were replaced.
+    pub hung: usize,
     /// The way in which it learns of changes.
     #[serde(flatten)]
     pub status: LoaderStatus,
+}
+
+/// The outcome of the last sync of a loader.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum LoaderState {
+    /// There was none yet.
+    #[default]
+    Loading,
+    /// There was none yet. What an earlier process has stored is served.
+    Stored,
+    /// Everything is loaded.
+    Loaded,
+    /// There is no such source, so it has no templates.
+    Absent,
+    /// The source cannot be reached. What it had before is still served.
+    Unavailable,
+    /// The source cannot be loaded as it is configured, or its content is not acceptable. What it had before is still served.
+    Refused,
+}
+
+impl LoaderState {
+    /// Returns its name, as it is written in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Stored => "stored",
+            Self::Loaded => "loaded",
+            Self::Absent => "absent",
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// The way in which a loader learns of changes, and counts of the changes.

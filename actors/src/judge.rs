@@ -9,7 +9,8 @@
 //! A sum that reaches its threshold stops the stage at once ([`StageSwitch`]): its visitors get stable until a person decides. The render
 //! that fails is itself answered by stable ([`answer`]).
 //!
-//! [`Rollout`] widens the share of a canary step by step, as far as the [`Evidence`] of the judge permits, and promotes it.
+//! [`Rollout`] widens the share of a canary step by step, as far as the [`Evidence`] of the judge permits, and promotes it. [`CanaryControl`]
+//! keeps both and the switch in agreement.
 //!
 //! Everything here is pure: time is an argument, and nothing is sent. `docs/canaries.md` describes it for operators.
 
@@ -19,6 +20,7 @@ mod settings;
 mod switch;
 mod evidence;
 mod rollout;
+mod control;
 #[cfg(test)]
 mod simulation;
 
@@ -33,6 +35,7 @@ use crate::protocol::render::{Freshness, RenderFailure, Rendered};
 use crate::snapshot::Status;
 use crate::template::Stage;
 
+pub use control::CanaryControl;
 pub use cusum::Cusum;
 pub use evidence::{Evidence, Refusal, Requirements};
 pub use rollout::{Action, Input, Plan, PlanError, Rollout, RolloutState, STEPS_MAX, Step};

@@ -41,6 +41,7 @@ pub mod protocol;
 pub mod events;
 pub mod judge;
 pub mod stages;
+pub mod admission;
 mod accepted;
 pub mod store;
 pub mod audit;
@@ -60,6 +61,7 @@ pub mod samples;
 mod contract;
 mod engine;
 mod handle;
+pub mod conformance;
 #[cfg(test)]
 mod testing;
 
@@ -77,10 +79,17 @@ pub use handle::{
     ScopeHandle, TemplateHandle,
 };
 pub use health::{
-    ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderStatus, MailboxHealth, StoreHealth, WatchMode,
+    ActorHealth, ActorState, AuditHealth, Health, LoaderHealth, LoaderState, LoaderStatus, MailboxHealth, StoreHealth,
+    WatchMode,
 };
+#[cfg(feature = "embed")]
+#[doc(hidden)]
+pub use include_dir;
 pub use limits::Limits;
-pub use loader::{DirectoryLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError, Rules, WatchBy};
+pub use loader::{
+    BlockingLoader, DirectoryLoader, EmbeddedLoader, Links, Loader, MemoryHandle, MemoryLoader, Mount, RuleError,
+    Rules, WatchBy,
+};
 pub use policies::ActorKind;
 pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept};
 pub use protocol::preview::{PreviewError, PreviewReport, PreviewRequest, RenderComparison, SampleRender};

@@ -170,6 +170,8 @@ pub struct Limits {
     pub sweep_ms: u64,
     /// Time between two full scans in milliseconds where events are not reliable: network file systems, overlays, no watches left.
     pub poll_ms: u64,
+    /// Time that a loader may take for a sync, in milliseconds. One that takes longer is replaced, or asked again.
+    pub sync_ms: u64,
     /// Time that a `Reload` may take, in milliseconds.
     pub reload_ms: u64,
     /// Time that `start` waits for the first version, in milliseconds.
@@ -241,6 +243,7 @@ impl Default for Limits {
             idempotency_bytes: 16 * 1024 * 1024,
             sweep_ms: 30_000,
             poll_ms: 1_000,
+            sync_ms: 60_000,
             reload_ms: 30_000,
             start_ms: 60_000,
         }

@@ -31,9 +31,10 @@ use crate::counters::Recorder;
 use crate::events::{Event, EventBus, Fallback, Fixed, Published, Serving};
 use crate::fault_log::FaultLog;
 use crate::limits::Limits;
+use crate::protocol::kept::VersionOrigin;
 use crate::protocol::messages::{
-    BatchOutcome, CommandOptions, Compare, CompareError, CurrentSnapshot, History, KeptVersions, PublishBatch,
-    RestoreVersion, Resume, RollBack, RolledBack, VersionConflict,
+    BatchOutcome, CommandOptions, Compare, CompareError, CurrentSnapshot, History, KeepVersion, KeptVersions,
+    PublishBatch, RestoreVersion, Resume, RollBack, RolledBack, VersionConflict,
 };
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::{Compared, Snapshot};
@@ -68,6 +69,9 @@ pub(crate) struct RegistryConfig<G> {
     /// Called after each commit, so that the state is stored. It never waits.
     pub(crate) committed: Arc<dyn Fn() + Send + Sync>,
 }
+
+/// The number of scopes of which the log of a version names the first fault.
+const LOGGED_SCOPES_MAX: usize = 10;
 
 /// The effect of a command of an operator.
 enum CommandEffect<G> {
@@ -151,6 +155,13 @@ impl<G: TextGraph + Clone + Unpin + 'static> Serve<RestoreVersion<G>> for Regist
     }
 }
 
+impl<G: TextGraph + Clone + Unpin + 'static> Serve<KeepVersion<G>> for Registry<G> {
+    async fn serve(&mut self, stored: KeepVersion<G>) -> BatchOutcome {
+        self.keep(stored)
+            .unwrap_or_else(|fenced| BatchOutcome::Lost(fenced.to_string()))
+    }
+}
+
 impl<G: TextGraph + Clone + Unpin + 'static> Serve<RollBack> for Registry<G> {
     async fn serve(&mut self, command: RollBack) -> Result<RolledBack, Unavailable> {
         let RollBack { to, command } = command;
@@ -190,6 +201,7 @@ impl<G: TextGraph + Clone + Unpin + 'static> Serve<History> for Registry<G> {
         let accepted = self.0.accepted.draft();
         Ok(KeptVersions {
             versions: history::kept(&accepted.registry.state),
+            stored: Vec::new(),
             waiting: accepted.graph.waiting_templates(self.0.limits.event_names),
         })
     }
@@ -228,6 +240,7 @@ impl<G: TextGraph + Clone> Registry<G> {
                 let report = Arc::new(report.caused_by(cause));
                 let next = accepted.next(registry.with(state), graph);
                 let next = self.noted(next, Note::published(AuditAction::Publish, version, &report));
+                let next = Self::made(next, &report.cause, false);
                 self.swap(next, &report, &effects, noticed, false)?;
                 self.0.recorder.edited(noticed);
                 BatchOutcome::Published(report)
@@ -260,6 +273,7 @@ impl<G: TextGraph + Clone> Registry<G> {
             version,
             graph,
             cause,
+            origin,
         } = stored;
         let accepted = self.0.accepted.draft();
         let registry = &accepted.registry;
@@ -268,8 +282,45 @@ impl<G: TextGraph + Clone> Registry<G> {
         let next = accepted.next(registry.with(state), graph);
         let before = registry.state.snapshot().version();
         let next = self.noted(next, Note::published(AuditAction::Restore, before, &report));
+        let next = AcceptedState {
+            origin: origin.map(Arc::new),
+            ..next
+        };
         self.swap(next, &report, &effects, Instant::now(), false)?;
         Ok(BatchOutcome::Published(report))
+    }
+
+    fn keep(&self, stored: KeepVersion<G>) -> Result<BatchOutcome, Fenced> {
+        let KeepVersion {
+            base,
+            version,
+            names,
+            content,
+            graph,
+        } = stored;
+        let accepted = self.0.accepted.draft();
+        if accepted.number != base {
+            return Ok(BatchOutcome::Conflict);
+        }
+        let registry = &accepted.registry;
+        if !history::kept(&registry.state).contains(&version) {
+            let state = registry.state.with_stored(names, content, version, &self.0.limits);
+            self.commit(accepted.next(registry.with(state), graph))?;
+        }
+        Ok(BatchOutcome::Unchanged(version))
+    }
+
+    /// Returns a state with the origin of its version, which is now.
+    fn made(
+        accepted: AcceptedState<AnsweredState, G>,
+        cause: &Cause,
+        is_roll_back: bool,
+    ) -> AcceptedState<AnsweredState, G> {
+        let origin = VersionOrigin::new(now_ms(), cause.clone(), is_roll_back);
+        AcceptedState {
+            origin: Some(Arc::new(origin)),
+            ..accepted
+        }
     }
 
     /// Executes a command of an operator once for each idempotency key. The outcome is committed together with the key, so a command whose
@@ -302,6 +353,7 @@ impl<G: TextGraph + Clone> Registry<G> {
                 let registry = registry.with(changed.state).answer(key, &answer, &self.0.limits);
                 let next = accepted.next(registry, changed.graph);
                 let next = self.noted(next, Note::published(action, before, &report));
+                let next = Self::made(next, &report.cause, is_roll_back);
                 let swapped = self.swap(next, &report, &changed.effects, Instant::now(), is_roll_back);
                 return swapped
                     .map(|()| answer)
@@ -436,7 +488,12 @@ impl<G: TextGraph + Clone> Registry<G> {
         }
         for template in settled.fixed {
             let version = report.version;
-            self.0.events.send(Event::Fixed(Fixed { template, version }));
+            let scope = None;
+            self.0.events.send(Event::Fixed(Fixed {
+                template,
+                version,
+                scope,
+            }));
         }
         Ok(())
     }
@@ -465,6 +522,18 @@ fn log(published: &Published, quiet: bool) {
         true => published!(debug),
         false => published!(info),
     }
+    for scope in published.scopes.iter().take(LOGGED_SCOPES_MAX) {
+        let fault = scope.diagnostics.first().map(ToString::to_string);
+        if let Some(fault) = fault {
+            tracing::warn!(
+                version = published.version.number(),
+                scope = %scope.scope,
+                stale = scope.stale.len(),
+                broken = scope.broken.len(),
+                "{fault}"
+            );
+        }
+    }
 }
 
 /// Returns the events of a new version: the version itself, and one for each template that it names as stale or broken.
@@ -480,6 +549,7 @@ fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> 
         recovered: report.recovered.clone(),
         diagnostics: report.diagnostics.clone(),
         faults: report.faults,
+        scopes: report.scopes.clone(),
         micros: u64::try_from(micros).unwrap_or(u64::MAX),
     };
     let mut events = vec![Event::Published(Arc::new(published))];
@@ -490,6 +560,7 @@ fn events_for(snapshot: &Snapshot, report: &Report, micros: u128) -> Vec<Event> 
             version: report.version,
             serving: snapshot.serving(id).unwrap_or(Serving::StandIn),
             why: snapshot.why(id)?,
+            scope: None,
         })))
     }));
     events

@@ -12,6 +12,12 @@ pub trait SampleSource: Send + Sync + 'static {
     /// Returns a context for an entry, if there is a sample of it.
     fn sample<'s>(&'s self, texts: &SampleTexts<'s>) -> Option<Box<dyn ContextSource + 's>>;
 
+    /// Returns the sample of an entry as JSON, so that it is compared with the schema of the entry; `None` if there is none, or it is not to be
+    /// compared.
+    fn json(&self, _texts: &SampleTexts<'_>) -> Option<SampleJson> {
+        None
+    }
+
     /// Returns true if the sample of this entry is part of the contract, so that the entry is rendered with it before it is published.
     fn is_contract(&self, _texts: &SampleTexts<'_>) -> bool {
         true
@@ -20,6 +26,45 @@ pub trait SampleSource: Send + Sync + 'static {
     /// Returns false if no sample is ever part of the contract.
     fn may_be_contract(&self) -> bool {
         true
+    }
+}
+
+/// A sample as JSON, and the files that it comes from.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SampleJson {
+    /// The sample.
+    pub value: serde_json::Value,
+    /// The files that were merged, each over the one before, with the value of each.
+    pub files: Vec<(TemplateName, serde_json::Value)>,
+}
+
+impl SampleJson {
+    /// A sample that is in no file.
+    #[must_use]
+    pub fn new(value: serde_json::Value) -> Self {
+        Self {
+            value,
+            files: Vec::new(),
+        }
+    }
+
+    /// Adds a file that the sample comes from.
+    #[must_use]
+    pub fn file(mut self, name: TemplateName, value: serde_json::Value) -> Self {
+        self.files.push((name, value));
+        self
+    }
+
+    /// Returns the file that has the value at a path, which is a JSON pointer.
+    #[cfg_attr(
+        not(feature = "contract"),
+        expect(dead_code, reason = "samples are compared with this feature")
+    )]
+    pub(crate) fn file_of(&self, path: &str) -> Option<&TemplateName> {
+        let mut files = self.files.iter().rev();
+        let has_it = files.find(|(_, value)| value.pointer(path).is_some());
+        has_it.or(self.files.last()).map(|(name, _)| name)
     }
 }
 
@@ -85,6 +130,15 @@ impl Samples {
         }
         let mut sources = self.sources.iter().filter(|source| source.is_contract(texts));
         sources.find_map(|source| source.sample(texts))
+    }
+
+    /// Returns the sample of an entry that is part of the contract as JSON.
+    pub(crate) fn json(&self, texts: &SampleTexts<'_>) -> Option<SampleJson> {
+        if let Some(sample) = self.registered.get(texts.entry()) {
+            return Some(SampleJson::new(sample.clone()));
+        }
+        let mut sources = self.sources.iter().filter(|source| source.is_contract(texts));
+        sources.find_map(|source| source.json(texts))
     }
 
     /// Returns true if samples may be part of the contract.

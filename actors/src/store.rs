@@ -15,7 +15,7 @@
 //! **Damage.** Every file begins with, or is named by, a digest. Opening uses nothing that does not match, says what is damaged, and
 //! falls back to the newest manifest that is whole: a manifest is durable before a pointer names it, so the last version that was
 //! acknowledged is among them, however the pointers are damaged. A damaged text is written again with the next version that has it. While
-//! the process runs, some texts of each version are inspected in turn; what is missing or has another length is written again.
+//! the process runs, the texts of the version are inspected in turn (`inspection`); what is missing or was changed is written again.
 //!
 //! **Several processes** may share a store if they load from the same sources. Everything is written under the lock. A manifest has the
 //! number of its version, or the next free one if another process has used that. The process that writes last decides `CURRENT`, so an
@@ -38,12 +38,13 @@ mod tests;
 pub(crate) mod version;
 
 use std::any::Any;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::protocol::kept::StoredVersionInfo;
 use crate::template::{Digest, TemplateName};
 
 use files::Files;
@@ -106,8 +107,12 @@ pub(crate) struct Store {
     unusable: HashSet<u64>,
     /// The position in a version from which texts are inspected next.
     inspected: usize,
+    /// The position in a version from which texts are read and compared with their digests next.
+    read_again: usize,
     /// The problems that were found while versions were written.
     found: Vec<String>,
+    /// The versions whose manifests were read to be listed; `None` for one that is damaged.
+    listed: BTreeMap<u64, Option<StoredVersionInfo>>,
 }
 
 /// The content of the directory.
@@ -201,7 +206,9 @@ impl Store {
             damaged: HashSet::new(),
             unusable: HashSet::new(),
             inspected: 0,
+            read_again: 0,
             found: Vec::new(),
+            listed: BTreeMap::new(),
         }
     }
 
@@ -282,10 +289,13 @@ impl Store {
             reason: error.to_string(),
         })?;
         if current.is_some_and(|current| current.manifest == digest) && self.damaged.is_empty() {
+            self.read_texts_again(version, &mut known, inspection::READ_IN_CHECK);
+            self.write_texts(version, &mut known)?;
             self.known = Some(known);
             return Ok(false);
         }
         self.inspect_texts(version, &mut known);
+        self.read_texts_again(version, &mut known, inspection::READ_WITH_VERSION);
         self.write_texts(version, &mut known)?;
         let last = current
             .map(|current| current.number)

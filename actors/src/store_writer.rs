@@ -23,6 +23,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// The number of times that the pause doubles with further failures: up to about a minute.
 const RETRY_DOUBLINGS: u32 = 6;
 
+/// The time between two checks of stored texts while nothing is published.
+const CHECK: Duration = Duration::from_secs(60);
+
 /// The configuration of a StoreWriter, which outlives a fault of it.
 #[derive(Clone)]
 pub(crate) struct StoreWriterConfig {
@@ -45,6 +48,8 @@ pub(crate) struct StoreWriter {
     failures: u32,
     /// The one retry that may be waiting, however many attempts fail meanwhile.
     retry: MailboxSlot,
+    /// Ends the checks of this incarnation with it.
+    _checks: Arc<()>,
 }
 
 impl Behavior for StoreWriter {
@@ -53,7 +58,22 @@ impl Behavior for StoreWriter {
     fn start(config: &StoreWriterConfig) -> Started<Self> {
         // What an incarnation that failed has received is still to be written.
         (config.ask)();
+        let checks = Arc::new(());
+        if config.store.is_some() {
+            let (alive, ask) = (Arc::downgrade(&checks), Arc::clone(&config.ask));
+            actix::spawn(async move {
+                loop {
+                    actix::clock::sleep(CHECK).await;
+                    if alive.strong_count() == 0 {
+                        return;
+                    }
+                    // Nothing new is written, so some texts are read and compared.
+                    ask();
+                }
+            });
+        }
         Ok(Self {
+            _checks: checks,
             config: config.clone(),
             failures: 0,
             retry: MailboxSlot::default(),

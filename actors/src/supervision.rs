@@ -32,7 +32,7 @@ mod strategy_group;
 mod child;
 mod fault_injection;
 mod vault;
-mod contained;
+pub(crate) mod contained;
 mod shell;
 mod unavailable;
 mod bounded_recipient;

@@ -2,36 +2,47 @@
 //!
 //! One batch is in flight. While its outcome is awaited, hints collect as one message in the mailbox. After changes of many templates the
 //! next batch waits until hints pause ([`burst`]). A `Reload` waits for no pause. The Watcher knows by digest which sources were accepted
-//! ([`known`]), so a touch is no change. If a batch is lost (an actor on the way failed), the Watcher forgets what
-//! it knows, and the next sync sends everything; it comes by itself after a pause that doubles with each loss.
+//! ([`known`]), so a touch is no change. A source that is unavailable is synced again after a pause that doubles; until it has been loaded
+//! once, no loader of lower priority provides its names ([`precedence`]). A loader that hangs or panics is replaced ([`worker`]). If a
+//! batch is lost (an actor on the way failed), the Watcher forgets what it knows, and the next sync sends everything; it comes by itself
+//! after a pause that doubles with each loss.
 
 pub(crate) mod burst;
 pub(crate) mod known;
+pub(crate) mod precedence;
+pub(crate) mod worker;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use tracing::Instrument;
 
 use crate::cause::Cause;
 use crate::counters::Recorder;
-use crate::health::LoaderHealth;
+use crate::health::LoaderState;
 use crate::limits::Limits;
-use crate::loader::{Changes, Depth, Hints, Loader, LoaderError};
+use crate::loader::{Changes, Depth, Hints, LoaderError};
 use crate::protocol::messages::{BatchOutcome, Drain, Drained, Reload, SourcesChanged, SyncOutcome, SyncSources};
-use crate::supervision::{Behavior, MeteredRecipient, Pool, Serve, Started, Unavailable, contain};
+use crate::supervision::{Behavior, MeteredRecipient, Serve, Started};
 use crate::version::{LoaderId, Revision};
 use crate::without_subscriber::warn_without_subscriber;
 
 use burst::{BurstGate, SyncDue};
 use known::KnownSources;
+use precedence::{Hidden, Precedence};
+use worker::{LoaderWorker, SyncFailure};
 
 /// The pause before everything is sent again after a batch was lost.
 const RETRY: Duration = Duration::from_millis(100);
 /// The number of times that the pause doubles with further losses: up to 13 seconds.
 const RETRY_DOUBLINGS: u32 = 7;
+
+/// The shortest and the longest pause before a source that is unavailable is synced again.
+const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
+const RETRY_UNAVAILABLE_MAX: Duration = Duration::from_secs(30);
+/// The longest pause that a source can ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
 /// The configuration of a Watcher.
 pub(crate) struct WatcherConfig {
@@ -47,6 +58,8 @@ pub(crate) struct WatcherConfig {
     pub(crate) hints: Hints,
     /// The gate that the hints come through.
     pub(crate) gate: HintGate,
+    /// The loaders of the engine.
+    pub(crate) precedence: Precedence,
     pub(crate) recorder: Arc<Recorder>,
     /// True if versions are stored, which keeps texts of the shared stable layer only.
     pub(crate) has_store: bool,
@@ -102,72 +115,6 @@ impl HintGate {
     }
 }
 
-/// A loader on its thread.
-#[derive(Clone)]
-pub(crate) struct LoaderWorker {
-    loader: Arc<Mutex<Box<dyn Loader>>>,
-    thread: Pool,
-    /// The health as of its last run.
-    health: Arc<ArcSwap<LoaderHealth>>,
-}
-
-impl LoaderWorker {
-    /// Starts a thread for a loader.
-    ///
-    /// # Errors
-    /// An error if the system has no thread left.
-    pub(crate) fn new(loader: Box<dyn Loader>, id: LoaderId) -> std::io::Result<Self> {
-        let thread = Pool::start(&format!("hotplate-loader-{}", id.0), 1, 64, None)?;
-        let health = Arc::new(ArcSwap::from_pointee(
-            contain(|| health_of(&*loader)).unwrap_or_default(),
-        ));
-        Ok(Self {
-            loader: Arc::new(Mutex::new(loader)),
-            thread,
-            health,
-        })
-    }
-
-    /// Returns its thread.
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.thread
-    }
-
-    /// Returns the health of the loader.
-    pub(crate) fn health(&self) -> LoaderHealth {
-        LoaderHealth::clone(&self.health.load())
-    }
-
-    /// Runs a function with the loader, on its thread.
-    pub(crate) async fn with<T: Send + 'static>(
-        &self,
-        run: impl FnOnce(&mut dyn Loader) -> T + Send + 'static,
-    ) -> Result<T, Unavailable> {
-        let (loader, health) = (Arc::clone(&self.loader), Arc::clone(&self.health));
-        let span = tracing::Span::current();
-        let job = move || {
-            let _batch = span.entered();
-            let mut loader = loader.lock().unwrap_or_else(PoisonError::into_inner);
-            let answer = run(&mut **loader);
-            // The loader may be code of the embedding program, and panic.
-            if let Ok(seen) = contain(|| health_of(&**loader))
-                && seen != **health.load()
-            {
-                health.store(Arc::new(seen));
-            }
-            answer
-        };
-        self.thread.run(job).await
-    }
-}
-
-fn health_of(loader: &dyn Loader) -> LoaderHealth {
-    LoaderHealth {
-        loader: loader.describe(),
-        status: loader.status(),
-    }
-}
-
 /// Returns the span of a batch, from the hint to the outcome. It gets its number once something really differs.
 pub(crate) fn batch(loader: LoaderId) -> tracing::Span {
     tracing::info_span!("batch", loader = loader.0, batch = tracing::field::Empty)
@@ -183,13 +130,26 @@ pub(crate) struct Watcher {
     gate: HintGate,
     recorder: Arc<Recorder>,
     has_store: bool,
-    /// The sources that were accepted. Absent after a start and after a loss: then everything is sent.
-    known: Option<KnownSources>,
+    /// The sources that were accepted.
+    known: KnownSources,
+    /// True after a start and after a loss: then everything is sent.
+    sends_all: bool,
+    precedence: Precedence,
+    /// The loaders that have hidden texts of this one at the last sync.
+    hidden: Hidden,
     drained: bool,
     /// The number of consecutive lost batches.
     losses: u32,
     /// The reason why the last sync by a hint failed, if it did.
     last_failure: Option<String>,
+    /// The number of consecutive syncs for which the source was unavailable.
+    outages: u32,
+    /// True if the source did not exist at the last sync.
+    was_absent: bool,
+    /// True if a batch was sent.
+    has_sent: bool,
+    /// Set while a sync after an outage is scheduled.
+    retry_is_set: Arc<AtomicBool>,
 }
 
 impl Behavior for Watcher {
@@ -205,10 +165,17 @@ impl Behavior for Watcher {
             gate: setup.gate.clone(),
             recorder: Arc::clone(&setup.recorder),
             has_store: setup.has_store,
-            known: None,
+            known: KnownSources::default(),
+            sends_all: true,
+            precedence: setup.precedence.clone(),
+            hidden: Hidden::default(),
             drained: false,
             losses: 0,
             last_failure: None,
+            outages: 0,
+            was_absent: false,
+            has_sent: false,
+            retry_is_set: Arc::default(),
         })
     }
 }
@@ -223,27 +190,8 @@ impl Serve<SyncSources> for Watcher {
         }
         let outcome = self.sync(Depth::Hinted, Cause::default()).instrument(batch).await;
         self.recorder.reloads.synced(&outcome, false);
-        // No caller gets this outcome, so the log reports a failure, once, and its end.
-        let failure = match &outcome {
-            SyncOutcome::LoadFailed(error) => Some(error.to_string()),
-            _ => None,
-        };
-        if failure != self.last_failure {
-            match &failure {
-                Some(reason) => {
-                    tracing::warn!(
-                        reason,
-                        "the templates cannot be read; the previous version is still served"
-                    );
-                    warn_without_subscriber(format_args!(
-                        "the templates cannot be read: {reason}; the previous version is still served"
-                    ));
-                }
-                // At the same level, so that a log of warnings also shows the end.
-                None => tracing::warn!("the templates can be read again"),
-            }
-            self.last_failure = failure;
-        }
+        // No caller gets this outcome.
+        self.log_failure(&outcome);
         outcome
     }
 }
@@ -276,25 +224,43 @@ impl Watcher {
 
     async fn sync_through_pipeline(&mut self, depth: Depth, cause: Cause) -> SyncOutcome {
         let noticed = Instant::now();
-        let depth = if self.known.is_some() { depth } else { Depth::Afresh };
-        let changes = match self.worker.with(move |loader| loader.sync(depth)).await {
-            Ok(Ok(changes)) => changes,
-            Ok(Err(error)) => return SyncOutcome::LoadFailed(error),
-            Err(lost) => {
-                self.schedule_resend();
-                return SyncOutcome::LoadFailed(LoaderError::new(lost.to_string()).caused_by(lost));
-            }
+        let (mut changes, mut state) = match self.load(depth).await {
+            Ok(loaded) => loaded,
+            Err(error) => return self.not_loaded(error, noticed).await,
         };
-        let known = self.known.take().unwrap_or_default();
-        // A store does not keep other layers. For the loader these changes are reported, so the next sync has to send everything.
-        if self.has_store
-            && let Err(error) = changes.check_layers()
-        {
-            return SyncOutcome::LoadFailed(error);
+        self.precedence.found(self.loader);
+        let hidden = self.precedence.hidden_for(self.loader).await;
+        if hidden != self.hidden {
+            self.hidden = hidden;
+            // What is no longer hidden was reported before.
+            if !changes.complete {
+                self.sends_all = true;
+                (changes, state) = match self.load(depth).await {
+                    Ok(loaded) => loaded,
+                    Err(error) => return self.not_loaded(error, noticed).await,
+                };
+            }
         }
+        self.precedence.hide(&self.hidden, &mut changes);
+        // A store does not keep other layers.
+        let checked = if self.has_store { changes.check_layers() } else { Ok(()) };
+        if let Err(error) = checked.and_then(|()| changes.check_names(self.worker.supports())) {
+            // For the loader these changes are reported, so the next sync has to send everything.
+            self.sends_all = true;
+            return self.not_loaded(error, noticed).await;
+        }
+        if state == LoaderState::Absent && self.was_absent {
+            return SyncOutcome::Unchanged;
+        }
+        let known = match self.sends_all {
+            true => KnownSources::default(),
+            false => std::mem::take(&mut self.known),
+        };
+        let tag = changes.tag.clone();
         let (changes, known) = known.compare(changes);
+        self.known = known;
         if changes.is_empty() {
-            self.known = Some(known);
+            self.accepted(state, tag.as_ref());
             return SyncOutcome::Unchanged;
         }
         self.gate.lock().found(changes.present().chain(&changes.removed));
@@ -303,6 +269,7 @@ impl Watcher {
             BatchOutcome::Lost(_) | BatchOutcome::Conflict => self.schedule_resend(),
             // The same batch would be refused again, so everything is sent with the next change.
             BatchOutcome::Refused(reason) => {
+                self.sends_all = true;
                 tracing::error!(
                     reason,
                     "the templates are not accepted; the previous version is still served"
@@ -312,21 +279,107 @@ impl Watcher {
                 ));
             }
             BatchOutcome::Published(_) | BatchOutcome::Unchanged(_) => {
-                self.known = Some(known);
                 self.losses = 0;
+                self.accepted(state, tag.as_ref());
             }
         }
         SyncOutcome::Decided(outcome)
     }
 
-    async fn send_batch(&self, changes: Changes, noticed: Instant, cause: Cause) -> BatchOutcome {
+    /// Returns what the loader has found. A source that does not exist has no templates.
+    async fn load(&mut self, depth: Depth) -> Result<(Changes, LoaderState), LoaderError> {
+        let depth = if self.sends_all { Depth::Afresh } else { depth };
+        match self.worker.sync(depth, || self.known.keys()).await {
+            Ok(changes) => {
+                self.outages = 0;
+                Ok((changes, LoaderState::Loaded))
+            }
+            Err(SyncFailure::Answered(LoaderError::Absent(_))) => {
+                self.schedule_retry(None);
+                let complete = true;
+                let changes = Changes {
+                    complete,
+                    ..Changes::default()
+                };
+                Ok((changes, LoaderState::Absent))
+            }
+            Err(SyncFailure::Answered(error)) => {
+                if let LoaderError::Unavailable { retry_after, .. } = &error {
+                    self.schedule_retry(*retry_after);
+                }
+                Err(error)
+            }
+            Err(SyncFailure::Lost(error)) => {
+                self.schedule_resend();
+                Err(error)
+            }
+        }
+    }
+
+    /// Notes that everything that the loader has reported is accepted.
+    fn accepted(&mut self, state: LoaderState, tag: Option<&Arc<str>>) {
+        self.was_absent = state == LoaderState::Absent;
+        // Once the source exists, its loader has to report what was removed because it did not.
+        self.sends_all = self.was_absent;
+        self.worker.note(state, tag, None);
+        self.precedence.loaded(self.loader);
+    }
+
+    /// Returns the outcome of a sync that has failed.
+    async fn not_loaded(&mut self, error: LoaderError, noticed: Instant) -> SyncOutcome {
+        let is_unavailable = error.is_unavailable();
+        let state = if is_unavailable {
+            LoaderState::Unavailable
+        } else {
+            LoaderState::Refused
+        };
+        self.worker.note(state, None, Some(&error));
+        let is_hiding = is_unavailable && self.precedence.unavailable(self.loader);
+        let outcome = SyncOutcome::LoadFailed(error);
+        if is_hiding {
+            self.log_failure(&outcome);
+        }
+        // The first batches of the others wait for one of this loader, unless its failure ends the start.
+        if !self.has_sent && (is_hiding || self.precedence.are_restored()) {
+            self.send_batch(Changes::default(), noticed, Cause::default()).await;
+        }
+        outcome
+    }
+
+    /// Logs that syncing has failed, once, and its end.
+    fn log_failure(&mut self, outcome: &SyncOutcome) {
+        let failure = match outcome {
+            SyncOutcome::LoadFailed(error) => Some(error.to_string()),
+            _ => None,
+        };
+        if failure != self.last_failure {
+            match &failure {
+                Some(reason) => {
+                    tracing::warn!(
+                        reason,
+                        "the templates cannot be read; the previous version is still served"
+                    );
+                    warn_without_subscriber(format_args!(
+                        "the templates cannot be read: {reason}; the previous version is still served"
+                    ));
+                }
+                // At the same level, so that a log of warnings also shows the end.
+                None => tracing::warn!("the templates can be read again"),
+            }
+            self.last_failure = failure;
+        }
+    }
+
+    async fn send_batch(&mut self, changes: Changes, noticed: Instant, cause: Cause) -> BatchOutcome {
         let number = self.revisions.fetch_add(1, Ordering::Relaxed) + 1;
         let Changes {
             complete,
             changed,
             unreadable,
             removed,
+            tag,
         } = changes;
+        self.has_sent = true;
         let revision = Revision {
             loader: self.loader,
             number,
@@ -340,7 +393,9 @@ impl Watcher {
             unreadable,
             removed,
             noticed,
-            cause: cause.or_by(|| Cause::of_loader(&self.worker.health().loader)),
+            cause: cause
+                .or_by(|| Cause::of_loader(self.worker.description()))
+                .or_reason(|| tag.map(|tag| format!("at {tag}"))),
         };
         self.compiler
             .send(batch)
@@ -350,12 +405,29 @@ impl Watcher {
 
     /// Makes the next sync send everything, and gives a hint for it after a pause that doubles with each further loss.
     fn schedule_resend(&mut self) {
-        self.known = None;
+        self.sends_all = true;
         let pause = RETRY * (1 << self.losses.min(RETRY_DOUBLINGS));
         self.losses = self.losses.saturating_add(1);
         let hints = self.hints.clone();
         actix::spawn(async move {
             actix::clock::sleep(pause).await;
+            hints.hint();
+        });
+    }
+
+    /// Gives a hint after the pause that the source has asked for, or one that doubles with each further outage.
+    fn schedule_retry(&mut self, retry_after: Option<Duration>) {
+        let doubled = RETRY_UNAVAILABLE.saturating_mul(1 << self.outages.min(RETRY_DOUBLINGS));
+        self.outages = self.outages.saturating_add(1);
+        let pause = retry_after.unwrap_or(doubled.min(RETRY_UNAVAILABLE_MAX));
+        let pause = pause.clamp(RETRY, RETRY_AFTER_MAX);
+        if self.retry_is_set.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (hints, is_set) = (self.hints.clone(), Arc::clone(&self.retry_is_set));
+        actix::spawn(async move {
+            actix::clock::sleep(pause).await;
+            is_set.store(false, Ordering::Release);
             hints.hint();
         });
     }

@@ -4,70 +4,12 @@
 //! `cargo +nightly fuzz run jinja fuzz/corpus/jinja fuzz/seeds/jinja`
 #![no_main]
 
+#[path = "../../actors/tests/it/jinja/arbitrary.rs"]
+mod arbitrary;
 #[path = "../../actors/tests/it/set.rs"]
 #[allow(dead_code, reason = "tests use more of it")]
 mod set;
 
-use hotplate_actors::Limits;
-use hotplate_actors::dialect::{Dialect, jinja::Jinja};
 use libfuzzer_sys::fuzz_target;
-use set::{How, Set};
 
-/// Templates that the input can extend, import and include, itself among them.
-const OTHERS: [(&str, &str); 3] = [
-    (
-        "base.html",
-        "<{% block a %}{% block b %}base{% endblock %}{% endblock %}>{% include 'part.html' %}",
-    ),
-    (
-        "lib.html",
-        "{% macro m(a, b=a) %}[{{ a }}{{ b }}{{ caller(a) if caller is defined }}]{% endmacro %}{% set v = 1 %}",
-    ),
-    (
-        "part.html",
-        "{% for x in xs | default([]) %}{{ loop.index }}{{ x }}{% endfor %}",
-    ),
-];
-
-fuzz_target!(|bytes: &[u8]| {
-    let text = String::from_utf8_lossy(bytes);
-    let limits = Limits {
-        render_steps: 20_000,
-        context_bytes: 1 << 20,
-        output_bytes: 1 << 20,
-        ..Limits::default()
-    };
-    match Jinja.compile(&text, &limits) {
-        Ok(unit) => {
-            assert_eq!(unit.text(), text);
-            for warning in unit.warnings() {
-                let _ = warning.to_string();
-            }
-            render(&text, limits);
-        }
-        Err(faults) => {
-            assert!(!faults.is_empty() && faults.len() <= limits.source_diagnostics);
-            for fault in faults {
-                assert!(fault.span.is_some(), "{fault}");
-                assert!(!fault.to_string().is_empty());
-            }
-        }
-    }
-});
-
-/// Renders a text with some data; a failure has a text and a place.
-fn render(text: &str, limits: Limits) {
-    let texts = [("page.html", text)].into_iter().chain(OTHERS);
-    let set = Set::compile_as(&Jinja, texts, &limits).expect("compiled before");
-    let data = serde_json::json!({
-        "a": 1, "b": -2.5, "c": true, "d": null, "s": "<b> & 'x'", "n": "part.html", "xs": [1, "two", [3], {"k": 4}],
-        "m": { "k": "v", "o": { "p": [] } }, "big": u64::MAX,
-    });
-    let how = How {
-        limits,
-        ..How::default()
-    };
-    if let Err(error) = set.render(&data, &how) {
-        assert!(!error.diagnostic.to_string().is_empty());
-    }
-}
+fuzz_target!(|bytes: &[u8]| arbitrary::check(&String::from_utf8_lossy(bytes)));

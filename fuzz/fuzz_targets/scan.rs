@@ -4,26 +4,12 @@
 //! `cargo +nightly fuzz run scan fuzz/corpus/scan fuzz/seeds/scan`
 #![no_main]
 
-use hotplate_actors::Limits;
-use hotplate_actors::dialect::{Dialect, tiny::Tiny};
+#[path = "../../actors/tests/it/arbitrary.rs"]
+mod arbitrary;
+#[path = "../../actors/tests/it/set.rs"]
+#[allow(dead_code, reason = "tests use more of it")]
+mod set;
+
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let text = String::from_utf8_lossy(bytes);
-    match Tiny.compile(&text, &Limits::default()) {
-        Ok(unit) => {
-            assert_eq!(unit.text(), text);
-            for warning in unit.warnings() {
-                let _ = warning.to_string();
-            }
-        }
-        Err(faults) => {
-            assert!(!faults.is_empty() && faults.len() <= Limits::default().source_diagnostics);
-            for fault in faults {
-                assert_ne!(fault.code, "judge-disagrees", "{fault}");
-                assert!(fault.span.is_some() && fault.help.is_some(), "{fault}");
-                assert!(!fault.to_string().is_empty());
-            }
-        }
-    }
-});
+fuzz_target!(|bytes: &[u8]| arbitrary::check(&String::from_utf8_lossy(bytes)));

@@ -4,18 +4,23 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, COOKIE, HeaderMap};
 use actix_web::{HttpRequest, rt};
 use tokio::sync::watch;
 
 use super::problem::Problem;
+use super::subjects::{self, Caller, Subject};
 use crate::hosts::{ForeignRequest, HostGuard};
 
 /// The name of the session cookie of the dashboard.
 const SESSION: &str = "hotplate_session";
+
+/// The paths to which a browser sends the cookie: the dashboard, and what its links lead to. A site of the same host gets no cookie.
+const PATHS: [&str; 2] = ["/_hotplate", "/admin/v1"];
 
 /// The sessions by the hash of their cookies, so that the time of a look-up reveals nothing about a cookie. They are kept only in memory
 /// and end with the process, so a new token ends all sessions.
@@ -28,6 +33,7 @@ struct Sessions {
 #[derive(Debug)]
 struct Session {
     ends_ms: u64,
+    caller: Caller,
     /// Dropped with the session, which notifies the streams that were opened in it.
     ended: watch::Sender<()>,
 }
@@ -56,7 +62,7 @@ impl Admission {
 }
 
 impl Sessions {
-    fn begin(&mut self, id: blake3::Hash, ends_ms: u64, now_ms: u64) {
+    fn begin(&mut self, id: blake3::Hash, caller: Caller, ends_ms: u64, now_ms: u64) {
         self.known.retain(|_, session| now_ms < session.ends_ms);
         if self.known.len() >= self.most {
             let oldest = self.known.iter().min_by_key(|(_, session)| session.ends_ms);
@@ -64,26 +70,38 @@ impl Sessions {
             oldest.and_then(|oldest| self.known.remove(&oldest));
         }
         let ended = watch::Sender::new(());
-        self.known.insert(id, Session { ends_ms, ended });
+        self.known.insert(id, Session { ends_ms, caller, ended });
     }
 }
 
 /// Decides which requests are admitted.
-pub(super) struct Access {
+pub(crate) struct Access {
     token: Option<blake3::Hash>,
+    subjects: Vec<Arc<Subject>>,
     hosts: HostGuard,
     sessions: Mutex<Sessions>,
 }
 
 impl Access {
-    pub(super) fn new(token: Option<&str>, address: SocketAddr, names: &[String], sessions: usize) -> Self {
+    pub(crate) fn new(token: Option<&str>, address: SocketAddr, names: &[String], sessions: usize) -> Self {
         // On other addresses a token is required, which a page of another site does not have.
         let hosts = match address.ip().is_loopback() {
             true => HostGuard::machine(names),
             false => HostGuard::token_holders(),
         };
+        Self::guarded(token, hosts, sessions)
+    }
+
+    /// Creates the access to a Unix socket, which no browser can reach, so any host is known.
+    #[cfg(all(unix, feature = "sidecar"))]
+    pub(crate) fn of_socket(token: Option<&str>) -> Self {
+        Self::guarded(token, HostGuard::token_holders(), 0)
+    }
+
+    fn guarded(token: Option<&str>, hosts: HostGuard, sessions: usize) -> Self {
         Self {
             token: token.map(|token| blake3::hash(token.as_bytes())),
+            subjects: Vec::new(),
             hosts,
             sessions: Mutex::new(Sessions {
                 known: HashMap::new(),
@@ -92,28 +110,53 @@ impl Access {
         }
     }
 
+    /// Sets the people and programs with tokens of their own.
+    pub(super) fn subjects(mut self, subjects: Vec<Subject>) -> Self {
+        self.subjects = subjects.into_iter().map(Arc::new).collect();
+        self
+    }
+
     /// Returns true if callers need a token.
     pub(super) fn needs_token(&self) -> bool {
-        self.token.is_some()
+        self.token.is_some() || !self.subjects.is_empty()
     }
 
-    /// Returns true if a text is the token.
-    pub(super) fn is_token(&self, text: &str) -> bool {
-        self.token.is_none_or(|token| token == blake3::hash(text.as_bytes()))
+    /// Returns the holder of a token. Where no token is needed, anybody is.
+    pub(super) fn holder(&self, text: &str) -> Option<Caller> {
+        if !self.needs_token() {
+            return Some(Caller::EVERYTHING);
+        }
+        let subject = subjects::holder(&self.subjects, text).map(Caller::of);
+        let is_token = self.token.is_some_and(|token| token == blake3::hash(text.as_bytes()));
+        is_token.then_some(Caller::EVERYTHING).or(subject)
     }
 
-    /// Admits programs, by the token.
-    pub(super) fn program(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.token.is_none() {
-            return Ok(());
+    /// Admits programs, by their token.
+    pub(crate) fn program(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        if !self.needs_token() {
+            return Ok(Caller::EVERYTHING);
         }
         match bearer(headers) {
-            Some(sent) if self.is_token(sent) => Ok(()),
-            Some(_) => Err(Problem::unauthorized("the token is not the right one")),
+            Some(sent) => self
+                .holder(sent)
+                .ok_or_else(|| Problem::unauthorized("the token is not the right one")),
             None => Err(Problem::unauthorized(
                 "send `Authorization: Bearer` and the token of this listener",
             )),
         }
+    }
+
+    /// Admits programs by the token, and requests that only read also by a session of the dashboard, so that its links to the API and to
+    /// the metrics work. A session changes nothing through the API, so a form of another site cannot either.
+    pub(super) fn reader(&self, method: &Method, headers: &HeaderMap, now_ms: u64) -> Result<Admission, Problem> {
+        let refused = match self.program(headers) {
+            Ok(_) => return Ok(Admission::LASTING),
+            Err(problem) => problem,
+        };
+        let session = matches!(*method, Method::GET | Method::HEAD)
+            .then(|| self.session(headers, now_ms))
+            .flatten();
+        session.map(|(_, admission)| admission).ok_or(refused)
     }
 
     /// Returns true if a request is admitted to the dashboard, by a session or by the token.
@@ -121,25 +164,32 @@ impl Access {
         self.admission(headers, now_ms).is_some()
     }
 
-    /// Admits a request to the dashboard like [`is_known`](Self::is_known), for a limited time.
-    pub(super) fn admission(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
-        match self.token.is_none() || self.program(headers).is_ok() {
-            true => Some(Admission::LASTING),
-            false => self.session(headers, now_ms),
+    /// Returns the sender of a request that is admitted, by the token or by a session.
+    pub(super) fn caller(&self, headers: &HeaderMap, now_ms: u64) -> Option<Caller> {
+        match self.program(headers) {
+            Ok(caller) => Some(caller),
+            Err(_) => self.session(headers, now_ms).map(|(caller, _)| caller),
         }
     }
 
-    /// Begins a session that ends at a time. Returns the value of a `Set-Cookie` header.
+    /// Admits a request to the dashboard like [`is_known`](Self::is_known), for a limited time.
+    pub(super) fn admission(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
+        match self.program(headers) {
+            Ok(_) => Some(Admission::LASTING),
+            Err(_) => self.session(headers, now_ms).map(|(_, admission)| admission),
+        }
+    }
+
+    /// Begins a session of a caller that ends at a time. Returns the values of the `Set-Cookie` headers.
     ///
     /// # Errors
     /// The system provides no random numbers.
-    pub(super) fn begin_session(&self, ends_ms: u64, now_ms: u64) -> Result<String, Problem> {
+    pub(super) fn begin_session(&self, caller: Caller, ends_ms: u64, now_ms: u64) -> Result<[String; 2], Problem> {
         let secret = random_name()?;
-        self.sessions().begin(blake3::hash(secret.as_bytes()), ends_ms, now_ms);
+        self.sessions()
+            .begin(blake3::hash(secret.as_bytes()), caller, ends_ms, now_ms);
         let seconds = ends_ms.saturating_sub(now_ms) / 1000;
-        Ok(format!(
-            "{SESSION}={secret}; Path=/_hotplate; Max-Age={seconds}; HttpOnly; SameSite=Strict"
-        ))
+        Ok(cookies(&secret, seconds))
     }
 
     /// Ends the session of a request. Its cookie is no longer accepted.
@@ -154,27 +204,28 @@ impl Access {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the value of a `Set-Cookie` header that removes the cookie.
-    pub(super) fn no_session() -> String {
-        format!("{SESSION}=; Path=/_hotplate; Max-Age=0; HttpOnly; SameSite=Strict")
+    /// Returns the values of the `Set-Cookie` headers that remove the cookie.
+    pub(super) fn no_session() -> [String; 2] {
+        cookies("", 0)
     }
 
-    fn session(&self, headers: &HeaderMap, now_ms: u64) -> Option<Admission> {
+    fn session(&self, headers: &HeaderMap, now_ms: u64) -> Option<(Caller, Admission)> {
         let mut cookies = session_cookies(headers).peekable();
         cookies.peek()?;
         let sessions = self.sessions();
         cookies.find_map(|value| {
             let session = sessions.known.get(&blake3::hash(value.as_bytes()))?;
             let left_ms = session.ends_ms.checked_sub(now_ms).filter(|left_ms| *left_ms > 0)?;
-            Some(Admission {
+            let admission = Admission {
                 session: Some((session.ended.subscribe(), Duration::from_millis(left_ms))),
-            })
+            };
+            Some((session.caller.clone(), admission))
         })
     }
 
     /// Refuses requests that a page of another site could make a browser send. Requests that only read may come from another site, so that
     /// links to the dashboard work; the browser does not let that site read the answer.
-    pub(super) fn same_site(&self, request: &HttpRequest) -> Result<(), Problem> {
+    pub(crate) fn same_site(&self, request: &HttpRequest) -> Result<(), Problem> {
         let checked = match request.method().is_safe() {
             true => self.hosts.check_host(request),
             false => self.hosts.check(request),
@@ -184,6 +235,11 @@ impl Access {
             ForeignRequest::Origin => Problem::another_site(),
         })
     }
+}
+
+/// Returns the session cookie for each path.
+fn cookies(secret: &str, seconds: u64) -> [String; 2] {
+    PATHS.map(|path| format!("{SESSION}={secret}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict"))
 }
 
 /// Returns the session cookies of a request.
@@ -212,7 +268,6 @@ pub(super) fn random_name() -> Result<String, Problem> {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::Method;
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -305,13 +360,29 @@ mod tests {
             assert!(far.program(&headers("authorization", wrong)).is_err(), "{wrong}");
         }
         let begin = |ends_ms| {
-            let cookie = far.begin_session(ends_ms, 1_000).expect("randomness");
+            let [cookie, _] = far
+                .begin_session(Caller::EVERYTHING, ends_ms, 1_000)
+                .expect("randomness");
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict") && cookie.contains("Max-Age="));
             headers("cookie", &format!("a=b; {}", cookie.split(';').next().expect("a pair")))
         };
         let first = begin(2_000);
         assert!(far.is_known(&first, 1_999));
         assert!(!far.is_known(&first, 2_000), "it has ended");
+        for (method, now_ms, admitted) in [
+            (Method::GET, 1_999, true),
+            (Method::HEAD, 1_999, true),
+            (Method::GET, 2_000, false),
+            (Method::POST, 1_999, false),
+            (Method::PUT, 1_999, false),
+            (Method::DELETE, 1_999, false),
+        ] {
+            assert_eq!(
+                far.reader(&method, &first, now_ms).is_ok(),
+                admitted,
+                "{method} {now_ms}"
+            );
+        }
         assert!(!far.is_known(&headers("cookie", "hotplate_session=2000"), 1_999));
         let restarted = access(Some("another"), "10.0.0.1:9901");
         assert!(!restarted.is_known(&first, 1_999), "another token is another program");

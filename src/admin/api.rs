@@ -4,6 +4,7 @@ mod commands;
 mod events;
 mod graph;
 mod health;
+mod hooks;
 mod previews;
 mod stages;
 mod templates;
@@ -19,18 +20,19 @@ use actix_web::{Error, HttpRequest, HttpResponse, Resource, Route, guard};
 use serde::Serialize;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, RefOr};
 use utoipa::{Modify, OpenApi};
 
 use super::model;
 use super::problem::{Answered, Problem};
 use super::state::{AdminState, json};
+use crate::metrics::now_ms;
 
 pub(super) use previews::rendered;
 pub(super) use stages::action as stage_action;
 pub(super) use templates::about;
-pub(super) use versions::{CompareTo, differences, history};
+pub(super) use versions::{CompareTo, comparison, history};
 
 /// The content type of a [`Problem`].
 const PROBLEM: &str = "application/problem+json";
@@ -38,11 +40,16 @@ const PROBLEM: &str = "application/problem+json";
 /// The paths of probes, which need no token.
 pub(super) const PROBES: [&str; 2] = ["/admin/v1/health/live", "/admin/v1/health/ready"];
 
+/// The path of webhooks, which are signed and have no token.
+const HOOKS: &str = "/admin/v1/hooks/{loader}";
+
 /// Mounts everything below `/admin/v1`.
 pub(super) fn configure(app: &mut ServiceConfig) {
     // Probes have no token, and their answer reveals no details.
     app.service(only(web::resource(PROBES[0]), "GET, HEAD").route(read().to(health::live)));
     app.service(only(web::resource(PROBES[1]), "GET, HEAD").route(read().to(health::ready)));
+    // A webhook proves by its signature that its sender may send it.
+    app.service(only(web::resource(HOOKS), "POST").route(web::post().to(hooks::hook)));
     let api = web::scope("/admin/v1")
         .wrap(from_fn(program))
         .service(only(web::resource("/health"), "GET, HEAD").route(read().to(health::health)))
@@ -104,14 +111,17 @@ fn only(resource: Resource, allowed: &'static str) -> Resource {
     }))
 }
 
-/// Admits programs that send the token.
+/// Admits programs that send the token, and people who are signed in to the dashboard and only read.
 async fn program(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let state = request.app_data::<Data<AdminState>>();
     let admitted = match state {
-        Some(state) => state.access.program(request.headers()),
+        Some(state) => {
+            let admitted = state.access.reader(request.method(), request.headers(), now_ms());
+            admitted.map(|_| ())
+        }
         None => Err(Problem::internal("the listener is not complete")),
     };
     match admitted {
@@ -142,9 +152,9 @@ async fn openapi(state: Data<AdminState>) -> HttpResponse {
 /// Removes the token from the document of a listener that has none.
 fn without_token(document: &mut utoipa::openapi::OpenApi) {
     if let Some(components) = &mut document.components {
-        components.security_schemes.clear();
+        components.security_schemes.remove("token");
     }
-    for (_, operation) in operations(document) {
+    for (_, operation) in operations(document).filter(|(path, _)| *path != HOOKS) {
         operation.security = None;
         operation.responses.responses.remove("401");
     }
@@ -189,6 +199,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
         templates::templates, templates::template, graph::graph, events::events,
         commands::reload, commands::roll_back, commands::resume, commands::reset, commands::log_level, commands::set_log_level,
         stages::stages, stages::tenants, stages::shadow, stages::act,
+        hooks::hook,
         previews::list, previews::make, previews::preview, previews::remove, previews::render, previews::render_with,
         openapi,
     ),
@@ -217,6 +228,9 @@ impl Modify for CompleteDocument {
             .build();
         if let Some(components) = &mut document.components {
             components.add_security_scheme("token", SecurityScheme::Http(scheme));
+            let description = "`sha256=` and the HMAC-SHA256 of the body with the secret of webhooks";
+            let signature = ApiKeyValue::with_description("X-Hotplate-Signature", description);
+            components.add_security_scheme("signature", SecurityScheme::ApiKey(ApiKey::Header(signature)));
         }
         let problem = || RefOr::Ref(Ref::new("#/components/responses/Problem"));
         for (path, operation) in operations(document) {

@@ -4,13 +4,14 @@ use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_web::body::{BodySize, BodyStream, BoxBody, MessageBody};
 use actix_web::dev::{Payload as Incoming, ServiceRequest};
 use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::{Bytes, BytesMut, Payload};
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest, rt};
 use serde::de::DeserializeOwned;
 
 use super::limits::AdminLimits;
@@ -41,7 +42,7 @@ pub(super) async fn arrive(request: &mut ServiceRequest, limits: &AdminLimits) -
     let reading = async {
         let mut body = BytesMut::new();
         while let Some(part) = poll_fn(|context| unread.as_mut().poll_next(context)).await {
-            let part = part.map_err(|error| broken_off(&error, limits))?;
+            let part = part.map_err(|error| broken_off(&error, limits.connection.request_ms))?;
             if body.len() + part.len() > limits.body_bytes {
                 return Err(Problem::too_large(limits.body_bytes));
             }
@@ -88,28 +89,33 @@ impl MessageBody for WithUnread {
 
 /// Reads the whole body.
 pub(super) async fn read(payload: Payload, limits: &AdminLimits) -> Result<Bytes, Problem> {
-    match payload.to_bytes_limited(limits.body_bytes).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) => Err(match error.as_error() {
-            Some(error) => broken_off(error, limits),
+    read_at_most(payload, limits.body_bytes, limits.connection.request_ms).await
+}
+
+/// Reads the whole body, of a number of bytes and within a time at most.
+pub(crate) async fn read_at_most(payload: Payload, bytes_max: usize, within_ms: u64) -> Result<Bytes, Problem> {
+    let reading = rt::time::timeout(Duration::from_millis(within_ms), payload.to_bytes_limited(bytes_max));
+    match reading.await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(error))) => Err(match error.as_error() {
+            Some(error) => broken_off(error, within_ms),
             None => Problem::bad_request(format!("the body ends early: {error}")),
         }),
-        Err(_) => Err(Problem::too_large(limits.body_bytes)),
+        Ok(Err(_)) => Err(Problem::too_large(bytes_max)),
+        Err(_) => Err(Problem::too_slow(within_ms)),
     }
 }
 
-/// Returns the problem of a body that ends early or takes longer than `request_ms`.
-fn broken_off(error: &PayloadError, limits: &AdminLimits) -> Problem {
+/// Returns the problem of a body that ends early or takes longer than a time.
+fn broken_off(error: &PayloadError, within_ms: u64) -> Problem {
     match error {
-        PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => {
-            Problem::too_slow(limits.connection.request_ms)
-        }
+        PayloadError::Io(error) if error.kind() == ErrorKind::TimedOut => Problem::too_slow(within_ms),
         error => Problem::bad_request(format!("the body ends early: {error}")),
     }
 }
 
 /// Returns the media type of the body, without parameters.
-pub(super) fn media_type(request: &HttpRequest) -> &str {
+pub(crate) fn media_type(request: &HttpRequest) -> &str {
     let value = request
         .headers()
         .get(CONTENT_TYPE)

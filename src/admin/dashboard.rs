@@ -6,11 +6,13 @@
 mod pages;
 mod actions;
 mod overview;
+mod paging;
 mod previews;
 mod stages;
 mod attention;
 mod visitors;
 mod versions;
+mod differences;
 mod templates;
 mod drawing;
 

@@ -6,6 +6,8 @@ use crate::ConnectionLimits;
 
 /// The path of previews.
 pub(super) const PREVIEWS: &str = "/admin/v1/previews";
+/// The path of webhooks.
+const HOOKS: &str = "/admin/v1/hooks/";
 
 /// The limits of the admin listener. Each field has a default; set the fields that you want to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,8 @@ pub struct AdminLimits {
     pub idempotency_ms: u64,
     /// Bytes of the body of a request for a preview: its texts. `limits.preview_bytes` bounds the texts as well.
     pub preview_body_bytes: usize,
+    /// Bytes of the body of a webhook.
+    pub hook_body_bytes: usize,
     /// Previews that are kept; one more drops the oldest.
     pub previews: usize,
     /// Bytes of memory that these previews take: compiled texts and outputs. Beyond it, the oldest are dropped. The newest stays.
@@ -91,6 +95,7 @@ impl Default for AdminLimits {
             idempotency_bytes: 16 * 1024 * 1024,
             idempotency_ms: 600_000,
             preview_body_bytes: 16 * 1024 * 1024,
+            hook_body_bytes: 1024 * 1024,
             previews: 16,
             previews_bytes: 256 * 1024 * 1024,
             preview_ms: 30 * 60 * 1000,
@@ -101,11 +106,15 @@ impl Default for AdminLimits {
 }
 
 impl AdminLimits {
-    /// Returns the limits for a request to a path. The body of a preview may be larger than that of any other request.
-    pub(super) fn for_path(&self, path: &str) -> Self {
-        let body_bytes = match path.starts_with(PREVIEWS) {
-            true => self.preview_body_bytes,
-            false => self.body_bytes,
+    /// Returns the limits for a request to a path. The body of a webhook may be larger than that of other requests, and also the body of
+    /// a preview if its caller is known.
+    pub(super) fn for_path(&self, path: &str, is_known: bool) -> Self {
+        let body_bytes = if path.starts_with(HOOKS) {
+            self.hook_body_bytes
+        } else if is_known && path.starts_with(PREVIEWS) {
+            self.preview_body_bytes
+        } else {
+            self.body_bytes
         };
         Self {
             body_bytes,

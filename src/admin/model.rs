@@ -276,6 +276,13 @@ pub(super) struct ResetAnswer {
     pub(super) started: usize,
 }
 
+/// The answer to a webhook.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HookAnswer {
+    /// The loader that gets the hint.
+    pub(super) loader: String,
+}
+
 /// The cause of a requested change.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

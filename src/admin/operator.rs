@@ -1,14 +1,15 @@
 //! Reads from a request who asks for a change, why, and which version the caller has seen.
 
-use actix_web::HttpRequest;
 use actix_web::http::header::IF_MATCH;
+use actix_web::{HttpMessage, HttpRequest};
 use hotplate_actors::cause::{BY_BYTES_MAX, REASON_BYTES_MAX};
 use hotplate_actors::{Cause, Version};
 
 use super::problem::Problem;
+use super::subjects::Caller;
 
-/// Returns the cause of a change. `by` and `reason` are what the caller says, because all callers share one token; a caller that gives no
-/// name is `listener`. The trace is that of the W3C header `traceparent`.
+/// Returns the cause of a change. `by` and `reason` are what the caller says. A subject with a token of its own is named in any case; of the
+/// others, who share one token, a caller that gives no name is `listener`. The trace is that of the W3C header `traceparent`.
 ///
 /// # Errors
 /// A problem if one of the texts is too long.
@@ -21,8 +22,16 @@ pub(super) fn cause(
     for (field, text, max) in [("by", by, BY_BYTES_MAX), ("reason", reason, REASON_BYTES_MAX)] {
         within(field, text.unwrap_or_default(), max)?;
     }
-    let by = by.filter(|by| !by.trim().is_empty()).unwrap_or(listener);
-    let cause = Cause::by(by).reason(reason.unwrap_or_default());
+    let by = by.filter(|by| !by.trim().is_empty());
+    let extensions = request.extensions();
+    let subject = extensions.get::<Caller>().and_then(Caller::name);
+    let by = match (subject, by) {
+        // What a caller says does not hide whose token it has.
+        (Some(subject), Some(by)) => format!("{subject} for {by}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => listener.to_owned(),
+    };
+    let cause = Cause::by(&by).reason(reason.unwrap_or_default());
     Ok(cause.trace(trace(request).unwrap_or_default()))
 }
 

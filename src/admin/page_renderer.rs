@@ -25,6 +25,7 @@ const TEMPLATES: [(&str, &str); 18] = [
     ("findings.html", include_str!("dashboard/templates/findings.html")),
     ("waiting.html", include_str!("dashboard/templates/waiting.html")),
     ("rows.html", include_str!("dashboard/templates/rows.html")),
+    ("pages.html", include_str!("dashboard/templates/pages.html")),
     ("versions.html", include_str!("dashboard/templates/versions.html")),
     ("version.html", include_str!("dashboard/templates/version.html")),
     ("previews.html", include_str!("dashboard/templates/previews.html")),

@@ -10,13 +10,15 @@ use hotplate_actors::{CompareError, PreviewError, RenderFailure, Unavailable};
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
+use super::subjects::Permission;
+
 /// The result of a handler.
-pub(super) type Answered = Result<HttpResponse, Problem>;
+pub(crate) type Answered = Result<HttpResponse, Problem>;
 
 /// A failure, as `application/problem+json`.
 #[derive(Debug, Clone, Serialize, ToSchema, ToResponse)]
 #[response(description = "The request failed", content_type = "application/problem+json")]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     /// A stable identifier for programs: `urn:hotplate:problem:` and a word that the documentation lists.
     #[serde(rename = "type")]
     #[schema(rename = "type")]
@@ -52,7 +54,7 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::BAD_REQUEST,
             "bad-request",
@@ -61,7 +63,7 @@ impl Problem {
         )
     }
 
-    pub(super) fn unauthorized(detail: impl Into<String>) -> Self {
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
@@ -91,16 +93,27 @@ impl Problem {
         )
     }
 
+    pub(super) fn forbidden(subject: Option<&str>, permission: Permission) -> Self {
+        let (subject, permission) = (subject.unwrap_or("this caller"), permission.as_str());
+        let detail = format!(
+            "`{subject}` may not do this: it needs `{permission}` for all tenants that it concerns, in `may` and `tenants` of its `[[admin.subject]]`"
+        );
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "The caller may not do this", detail)
+    }
+
     pub(super) fn nothing_here(path: &str) -> Self {
         let shown: String = path.chars().take(200).collect();
-        let detail = format!(
+        Self::not_found(format!(
             "there is nothing at `{}`; /admin/v1/openapi.json lists all paths",
             shown.escape_debug()
-        );
+        ))
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is nothing here", detail)
     }
 
-    pub(super) fn no_template(name: &str) -> Self {
+    pub(crate) fn no_template(name: &str) -> Self {
         let shown: String = name.chars().take(200).collect();
         let detail = format!("there is no template `{}`", shown.escape_debug());
         Self::new(
@@ -149,7 +162,7 @@ impl Problem {
     }
 
     /// Returns the problem of an entry of a preview that is not rendered.
-    pub(super) fn not_rendered(failure: RenderFailure) -> Self {
+    pub(crate) fn not_rendered(failure: RenderFailure) -> Self {
         match failure {
             RenderFailure::NotFound { name, .. } => Self::no_template(&name),
             RenderFailure::Unavailable(unavailable) => unavailable.into(),
@@ -162,6 +175,16 @@ impl Problem {
         }
     }
 
+    #[cfg(feature = "sidecar")]
+    pub(crate) fn unserved(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "broken",
+            "There is no good version of the template",
+            detail,
+        )
+    }
+
     pub(super) fn no_log() -> Self {
         let detail = "this program does not allow the filter of its log to be changed at run time";
         Self::new(
@@ -172,7 +195,31 @@ impl Problem {
         )
     }
 
-    pub(super) fn method(allowed: &'static str) -> Self {
+    pub(super) fn no_hooks() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-hooks",
+            "Webhooks are disabled",
+            "no secret is set: set `admin.hook_secret_file` to a file with a secret that the sender knows too",
+        )
+    }
+
+    pub(super) fn no_loader(name: &str, count: usize) -> Self {
+        let shown: String = name.chars().take(200).collect();
+        let detail = format!(
+            "there is no loader `{}`: loaders have the numbers 0 to {}, and `/admin/v1/health` lists them",
+            shown.escape_debug(),
+            count.saturating_sub(1)
+        );
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-loader",
+            "There is no such loader",
+            detail,
+        )
+    }
+
+    pub(crate) fn method(allowed: &'static str) -> Self {
         let detail = format!("this path allows {allowed}");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
@@ -203,7 +250,7 @@ impl Problem {
         )
     }
 
-    pub(super) fn not_json() -> Self {
+    pub(crate) fn not_json() -> Self {
         let detail = "the body must be JSON, with `content-type: application/json`";
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -233,7 +280,7 @@ impl Problem {
         .with("retry-after", seconds.to_string())
     }
 
-    pub(super) fn busy(detail: impl Into<String>) -> Self {
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
@@ -257,7 +304,7 @@ impl Problem {
         )
     }
 
-    pub(super) fn internal(detail: impl Into<String>) -> Self {
+    pub(crate) fn internal(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -271,6 +318,7 @@ impl From<CompareError> for Problem {
     fn from(error: CompareError) -> Self {
         match error {
             CompareError::NotKept(not_kept) => Self::not_kept(not_kept.to_string()),
+            CompareError::Unreadable(reason) => Self::refused(reason),
             CompareError::Unavailable(unavailable) => unavailable.into(),
             _ => Self::internal(error.to_string()),
         }

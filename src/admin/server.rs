@@ -12,7 +12,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{App, Error, HttpRequest, ResponseError, rt};
+use actix_web::{App, Error, HttpMessage, HttpRequest, ResponseError, rt};
 use hotplate_actors::supervision::runtime;
 
 use super::body::{self, WithUnread};
@@ -20,6 +20,7 @@ use super::limits::AdminLimits;
 use super::problem::Problem;
 use super::state::AdminState;
 use super::stream::ClientSlots;
+use super::subjects::needed;
 use super::{AdminError, api, dashboard, forwarder};
 use crate::guard::{ConnectionLimits, GuardedServer};
 use crate::metrics::now_ms;
@@ -167,20 +168,37 @@ fn refuse(request: &ServiceRequest) -> Result<AdminLimits, Problem> {
     };
     state.access.same_site(request.request())?;
     within_rate(state, request).map_err(Problem::too_many)?;
+    permit(state, request)?;
     let length = request
         .headers()
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| length.parse::<u64>().ok()).unwrap_or_default();
     // Only somebody with the token may send the body of a preview.
-    let limits = match state.access.is_known(request.headers(), now_ms()) {
-        true => state.limits.for_path(request.path()),
-        false => state.limits.clone(),
-    };
+    let is_known = state.access.is_known(request.headers(), now_ms());
+    let limits = state.limits.for_path(request.path(), is_known);
     if length > limits.body_bytes as u64 {
         return Err(Problem::too_large(limits.body_bytes));
     }
     Ok(limits)
+}
+
+/// Checks that the caller of a request may send it, before anything is looked up. The handlers find the [`Caller`] in the extensions. A request
+/// that is not admitted has no caller, and its handler asks for a token.
+fn permit(state: &AdminState, request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(caller) = state.access.caller(request.headers(), now_ms()) else {
+        return Ok(());
+    };
+    let denied = needed(request.method(), request.path(), request.query_string())
+        .filter(|need| !caller.may(need.permission, need.extent));
+    match denied {
+        None => {
+            request.extensions_mut().insert(caller);
+            Ok(())
+        }
+        Some(need) if need.is_hidden => Err(Problem::nothing_here(request.path())),
+        Some(need) => Err(Problem::forbidden(caller.name(), need.permission)),
+    }
 }
 
 /// Counts a request against the rate of its kind. Probes are always answered, because a process whose probe fails is restarted.
@@ -216,6 +234,6 @@ fn with_headers<B>(mut response: ServiceResponse<B>) -> ServiceResponse<B> {
 }
 
 async fn nothing_here(request: HttpRequest, state: Data<AdminState>) -> Result<actix_web::HttpResponse, Problem> {
-    state.access.program(request.headers())?;
+    let _caller = state.access.program(request.headers())?;
     Err(Problem::nothing_here(request.path()))
 }

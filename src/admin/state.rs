@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::access::Access;
 use super::feed::EventFeed;
+use super::hooks::{HookHints, HookSecret};
 use super::idempotency::IdempotencyStore;
 use super::limits::AdminLimits;
 use super::model::{CurrentAnswer, FINDINGS_MAX, Finding, HealthAnswer, VersionAnswer};
@@ -43,6 +44,9 @@ pub(super) struct AdminState {
     pub(super) changes: TokenBucket,
     pub(super) idempotency: IdempotencyStore,
     pub(super) previews: PreviewStore,
+    /// The secret of webhooks, if they are allowed.
+    pub(super) hook_secret: Option<HookSecret>,
+    pub(super) hook_hints: Arc<HookHints>,
     pub(super) client_slots: ClientSlots,
     /// The events of the API.
     pub(super) events: EventFeed,
@@ -83,6 +87,8 @@ impl AdminState {
             limits,
             log,
             configuration: None,
+            hook_secret: None,
+            hook_hints: Arc::default(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hotplate::Hotplate;
-use hotplate::admin::{Admin, AdminHandle};
+use hotplate::admin::{Admin, AdminHandle, Subject};
 use hotplate::config::Settings;
 use hotplate::metrics::Metrics;
 use hotplate::text::decode;
@@ -37,6 +37,17 @@ pub(crate) fn start(
         Some(token) => admin.token(token),
         None => admin,
     };
+    let subjects = Subject::parse_all(&config.subject);
+    let subjects = subjects.map_err(|error| settings.refuse("admin.subject", error.problem, error.help))?;
+    let admin = subjects.into_iter().fold(admin, Admin::subject);
+    let hooks = Secret {
+        key: "admin.hook_secret_file",
+        what: "secret of webhooks",
+    };
+    let admin = match hooks.read(settings, &config.hook_secret, &config.hook_secret_file)? {
+        Some(secret) => admin.hook_secret(secret),
+        None => admin,
+    };
     let started = admin.start();
     started.map(Some).map_err(|error| {
         let hint = match error {
@@ -57,17 +68,39 @@ pub(crate) fn start(
 /// A token file that cannot be read, as an error of the setting that names it.
 pub(crate) fn token(settings: &Settings) -> Result<Option<String>, Failure> {
     let config = &settings.config.admin;
-    match (config.token.as_str(), config.token_file.as_str()) {
-        ("", "") => Ok(None),
-        ("", file) => match read(Path::new(file)) {
-            Ok(token) => Ok(Some(token)),
-            Err(why) => {
-                let message = format!("the admin token cannot be read from `{file}`: {why}");
-                let help = "name a file with the token that this user can read";
-                Err(settings.refuse("admin.token_file", message, help).into())
-            }
-        },
-        (token, _) => Ok(Some(token.to_owned())),
+    let token = Secret {
+        key: "admin.token_file",
+        what: "admin token",
+    };
+    token.read(settings, &config.token, &config.token_file)
+}
+
+/// A secret that is a setting itself or the content of a file that another setting names.
+pub(crate) struct Secret {
+    /// The setting of the file.
+    pub(crate) key: &'static str,
+    /// The secret in words.
+    pub(crate) what: &'static str,
+}
+
+impl Secret {
+    /// Returns the secret, if one is set.
+    ///
+    /// # Errors
+    /// A file that cannot be read, as an error of the setting that names it.
+    pub(crate) fn read(&self, settings: &Settings, secret: &str, file: &str) -> Result<Option<String>, Failure> {
+        match (secret, file) {
+            ("", "") => Ok(None),
+            ("", file) => match read(Path::new(file)) {
+                Ok(secret) => Ok(Some(secret)),
+                Err(why) => {
+                    let message = format!("the {} cannot be read from `{file}`: {why}", self.what);
+                    let help = format!("name a file with the {} that this user can read", self.what);
+                    Err(settings.refuse(self.key, message, help).into())
+                }
+            },
+            (secret, _) => Ok(Some(secret.to_owned())),
+        }
     }
 }
 

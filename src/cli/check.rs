@@ -2,13 +2,15 @@
 //!
 //! It compiles all templates, renders every page that has data, and adds the warnings of the engine and of the data.
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use clap::Args;
 use hotplate::diagnostic::{Diagnostic, Severity};
 use hotplate::site::{Site, SiteData};
 use hotplate::snapshot::{EntryStatus, Snapshot};
-use hotplate::{Builder, OnFailure, Pinned, RenderFailure, TemplateName};
+use hotplate::template::{Layer, Scope, Stage};
+use hotplate::{Builder, Digest, Hotplate, OnFailure, Pinned, RenderFailure, ScopeHandle, TemplateName};
 use serde_json::json;
 
 use super::failure::FOUND;
@@ -127,6 +129,7 @@ impl CheckFindings {
             progress.step();
         }
         drop(progress);
+        findings.check_scopes(site, &hotplate, snapshot);
         if findings.templates == 0 {
             findings.add(no_template(site), None);
         }
@@ -171,6 +174,63 @@ impl CheckFindings {
         self.rendered += 1;
         if let Err(failure) = pinned.request(entry.as_str()).with_source(SiteData).render() {
             self.add(fault_of(failure, entry), Some(entry));
+        }
+    }
+
+    /// Adds the faults that templates have in other scopes only, each distinct fault once, and renders each page that differs there.
+    fn check_scopes(&mut self, site: &Site, hotplate: &Hotplate, snapshot: &Snapshot) {
+        let of_stages = hotplate
+            .later_stages()
+            .into_iter()
+            .map(|stage| Scope { tenant: None, stage });
+        let of_tenants = hotplate.tenants().into_iter().flat_map(|tenant| {
+            Stage::ALL.map(|stage| Scope {
+                tenant: Some(tenant.clone()),
+                stage,
+            })
+        });
+        let mut rendered: HashSet<Digest> = HashSet::new();
+        let everyone = Scope::default();
+        rendered.extend(closures(snapshot, &everyone).map(|(_, digest)| digest));
+        for scope in of_stages.chain(of_tenants) {
+            let Some(scoped) = snapshot.scoped(&scope) else {
+                continue;
+            };
+            let layer = Layer::of(scope.clone());
+            let bad = scoped.named_entries();
+            let bad = bad.filter(|(_, _, status)| matches!(status, EntryStatus::Stale { .. } | EntryStatus::Broken));
+            for (id, name, _) in bad {
+                let entry = site.is_entry(name).then_some(name);
+                for fault in scoped.why(id).iter().flat_map(|why| why.diagnostics.iter()) {
+                    self.add_of(&layer, names::diagnostic(site, &fault.without_chain()), entry);
+                }
+            }
+            let handle = hotplate.scope(&scope);
+            for (entry, digest) in closures(snapshot, &scope) {
+                let is_page = site.is_entry(&entry) && has_data(site, &handle, &entry);
+                if !is_page || !rendered.insert(digest) {
+                    continue;
+                }
+                self.rendered += 1;
+                if let Err(failure) = handle.request(entry.as_str()).with_source(SiteData).render() {
+                    self.add_of(&layer, fault_of(failure, &entry), Some(&entry));
+                }
+            }
+        }
+    }
+
+    /// Adds a finding of another scope than that of everyone, unless the same one is known.
+    fn add_of(&mut self, layer: &Layer, mut diagnostic: Diagnostic, entry: Option<&TemplateName>) {
+        let is_known = self.findings.iter().any(|found| {
+            let known = &found.diagnostic;
+            let is_same =
+                known.message == diagnostic.message || known.message.starts_with(&format!("{} (", diagnostic.message));
+            (known.code, &known.template, known.span) == (diagnostic.code, &diagnostic.template, diagnostic.span)
+                && is_same
+        });
+        if !is_known {
+            diagnostic.message = format!("{} ({layer})", diagnostic.message);
+            self.add(diagnostic, entry);
         }
     }
 
@@ -251,6 +311,23 @@ impl CheckFindings {
         })
         .to_string()
     }
+}
+
+/// Returns each template of a scope that can be rendered from its newest text, with the digest of its closure.
+fn closures<'s>(snapshot: &'s Snapshot, scope: &'s Scope) -> impl Iterator<Item = (TemplateName, Digest)> + 's {
+    let scoped = snapshot.scoped(scope).into_iter();
+    let current = scoped.flat_map(|scoped| scoped.named_entries());
+    current.filter_map(|(_, name, status)| match status {
+        EntryStatus::Current(closure) => Some((name.clone(), closure.digest())),
+        _ => None,
+    })
+}
+
+/// Returns true if a page has data in a scope: its own, or that of all pages.
+fn has_data(site: &Site, scope: &ScopeHandle, entry: &TemplateName) -> bool {
+    site.data_names(entry)
+        .iter()
+        .any(|name| scope.status(name.as_str()).is_some())
 }
 
 /// Returns the path of the file that a finding names.

@@ -8,10 +8,10 @@ use hotplate::config::Config;
 use super::Failure;
 use super::threads::or_processors;
 
-/// Descriptors for loading templates once, with some for files that are read at the same time.
-pub(crate) const OF_LOAD: usize = 16;
+/// Descriptors for loading templates once: those of the runtime of the loader, with some for files that are read at the same time.
+pub(crate) const OF_LOAD: usize = 20;
 /// Descriptors for loading and watching templates.
-pub(crate) const OF_WATCH: usize = 20;
+pub(crate) const OF_WATCH: usize = 24;
 /// Descriptors for each thread that answers requests: a runtime has four.
 const OF_WORKER: usize = 4;
 /// Descriptors for the admin listener and its workers.
@@ -27,7 +27,11 @@ pub(crate) fn of_server(workers: usize, config: &Config) -> usize {
     let admin = if config.admin.bind.is_empty() { 0 } else { OF_ADMIN };
     let is_stored = !config.store.dir.is_empty() || !config.audit.dir.is_empty();
     let store = if is_stored { OF_STORE } else { 0 };
-    OF_WATCH + store + OF_WORKER * workers + admin + OF_CONNECTIONS
+    let render = match config.render.bind.is_empty() {
+        true => 0,
+        false => OF_WORKER * config.render.limits.workers + OF_CONNECTIONS,
+    };
+    OF_WATCH + store + OF_WORKER * workers + admin + render + OF_CONNECTIONS
 }
 
 /// The most descriptors that are reserved for everything but the connections of visitors.

@@ -1,4 +1,4 @@
-//! The commands of an operator against a running instance: `status`, `versions`, `diff`, `rollback`, `resume`, `leaks`, `stages`,
+//! The commands of an operator against a running instance: `status`, `versions`, `diff`, `rollback`, `resume`, `leaks`, `sources`, `stages`,
 //! `promote`, `abort` and `tenants`.
 //!
 //! Each asks the admin API and shows the answer in sentences and tables, or as the JSON that the instance sent. A command that changes
@@ -141,6 +141,23 @@ impl Leaks {
         self.query.print(&leaks, shown::leaks)?;
         let leaked = leaks["leaked"].as_u64().unwrap_or(0);
         Ok(ExitCode::from(if leaked > 0 { FOUND } else { 0 }))
+    }
+}
+
+/// Shows the sources of a running instance, and what is wrong with them.
+#[derive(Debug, Args)]
+pub(crate) struct Sources {
+    #[command(flatten)]
+    pub(crate) query: QueryArguments,
+}
+
+impl Sources {
+    pub(crate) fn run(&self, setup: &CommandSetup) -> Result<ExitCode, Failure> {
+        let mut health = self.query.instance.instance(setup)?.get("health")?;
+        let sources = json!({ "sources": health["loaders"].take() });
+        self.query.print(&sources, shown::sources)?;
+        let all_loaded = shown::are_loaded(&sources);
+        Ok(ExitCode::from(if all_loaded { 0 } else { FOUND }))
     }
 }
 

@@ -27,11 +27,11 @@ use source::Checkout;
 pub(crate) struct Preview {
     #[command(flatten)]
     pub(crate) directory: Directory,
-    /// The running instance by its admin address (`127.0.0.1:9901` or `http://…`), or a directory, to compare with [default: DIR itself
-    /// with `--ref`, else the configured admin address]
+    /// The side that would be changed: a running instance by its admin address (`127.0.0.1:9901` or `http://…`), or a directory [default:
+    /// the files of DIR with `--ref`, else the configured admin address]
     #[arg(long, value_name = "ADDRESS|DIR")]
     against: Option<String>,
-    /// Read DIR as it is in this git revision, such as `origin/main`, instead of its files
+    /// Publish DIR as it is in this git revision, such as `origin/main`, instead of its files: the report says what that would change
     #[arg(long = "ref", value_name = "REV")]
     revision: Option<String>,
     /// Templates of the other side that DIR does not have stay
@@ -79,8 +79,10 @@ impl Preview {
             self.revision.as_deref(),
             &setup.config().limits,
         )?;
-        let site = self.directory.at(checkout.path()).open(setup)?;
-        let texts = Texts::read(site, setup)?;
+        // Its settings say how its templates are read. The instance and its token are those of this command.
+        let settings = setup.at(&self.directory.directory, checkout.path())?;
+        let site = self.directory.at(checkout.path()).open(&settings)?;
+        let texts = Texts::read(site, &settings)?;
         let mut report = self.report(&texts, setup)?;
         add_unreadable(&mut report, &texts.unreadable);
         report::show_names(&texts.site, &mut report);
@@ -88,7 +90,10 @@ impl Preview {
         let mut terminal = Terminal::stdout();
         let place = |name: &str| self.place(&texts.site, checkout.path(), name);
         match self.format {
-            FindingFormat::Human => terminal.line(report::text(&report).trim_end())?,
+            FindingFormat::Human => {
+                terminal.line(self.heading(setup))?;
+                terminal.line(report::text(&report).trim_end())?;
+            }
             FindingFormat::Json => terminal.line(&report)?,
             FindingFormat::Sarif => terminal.line(findings::sarif(&report::findings(&report), &place))?,
             FindingFormat::Github => {
@@ -117,22 +122,42 @@ impl Preview {
         findings::slashes(&shown)
     }
 
+    /// Returns the line that says what is compared, and in which direction.
+    fn heading(&self, setup: &CommandSetup) -> String {
+        let directory = self.directory.directory.display();
+        let published = match &self.revision {
+            Some(revision) => format!("revision {revision} of {directory}"),
+            None => directory.to_string(),
+        };
+        let against = match (self.other_directory(), &self.against) {
+            (Some(other), None) => format!("the files of {}", other.display()),
+            (Some(other), Some(_)) => other.display().to_string(),
+            (None, Some(address)) => format!("the instance at {address}"),
+            (None, None) => format!("the instance at {}", setup.config().admin.bind),
+        };
+        format!("publishing {published} over {against}:")
+    }
+
+    /// Returns the directory to compare with, if it is no instance.
+    fn other_directory(&self) -> Option<PathBuf> {
+        match &self.against {
+            Some(against) => Some(PathBuf::from(against)).filter(|path| path.is_dir()),
+            None => self.revision.as_ref().map(|_| self.directory.directory.clone()),
+        }
+    }
+
     /// Asks the other side.
     fn report(&self, texts: &Texts, setup: &CommandSetup) -> Result<Value, Failure> {
-        let itself = || self.revision.as_ref().map(|_| self.directory.directory.clone());
-        let directory = match &self.against {
-            Some(against) => Some(PathBuf::from(against)).filter(|path| path.is_dir()),
-            None => itself(),
-        };
-        match directory {
+        match self.other_directory() {
             Some(directory) => self.against_directory(texts, directory, setup),
             None => self.against_instance(texts, setup),
         }
     }
 
     fn against_directory(&self, texts: &Texts, directory: PathBuf, setup: &CommandSetup) -> Result<Value, Failure> {
-        let site = self.directory.at(&directory).open(setup)?;
-        let builder = setup.config().apply(site.builder());
+        let settings = setup.at(&self.directory.directory, &directory)?;
+        let site = self.directory.at(&directory).open(&settings)?;
+        let builder = settings.config().apply(site.builder());
         let hotplate = start_quietly(&site, builder.watch(false).on_failure(OnFailure::LastGood))?;
         let request = PreviewRequest {
             edits: texts

@@ -18,7 +18,7 @@ use super::terminal::Terminal;
 use event::{ServerEvent, VersionEvent};
 use sentences::Sentences;
 
-pub(crate) use event::dropped_lines;
+pub(crate) use event::{Listening, dropped_lines};
 
 /// The writer of events on stdout, in the view that the command asked for.
 pub(crate) struct EventPrinter {
@@ -78,9 +78,9 @@ impl EventPrinter {
     }
 
     /// Reports the version that a server starts with, and its addresses.
-    pub(crate) fn started(&mut self, hotplate: &Hotplate, url: &str, admin: Option<&str>, took: u64) -> io::Result<()> {
+    pub(crate) fn started(&mut self, hotplate: &Hotplate, listening: Listening<'_>, took: u64) -> io::Result<()> {
         self.first_version(hotplate, took)?;
-        self.print(&ServerEvent::Listening { url, admin })
+        self.print(&ServerEvent::Listening(listening))
     }
 
     /// Reports the version that a command starts with, and returns its number.

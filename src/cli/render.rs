@@ -10,6 +10,7 @@ use hotplate::site::{Site, SiteData, parse};
 use hotplate::text::decode;
 use hotplate::{Builder, Hotplate, Limits, OnFailure, RenderFailure, Rendered, TemplateName};
 
+use super::scope::ScopeArguments;
 use super::setup::CommandSetup;
 use super::terminal::Terminal;
 use super::{Directory, Failure, names, start};
@@ -30,6 +31,8 @@ pub(crate) struct PageArguments {
     /// A file with a JSON object as the context, `-` for stdin; without it, the site's own data
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+    #[command(flatten)]
+    scope: ScopeArguments,
 }
 
 impl Render {
@@ -54,7 +57,8 @@ impl PageArguments {
         if TemplateName::new(&self.name).is_ok_and(|name| !site.is_template(&name)) {
             return Err(is_data(&self.name));
         }
-        let request = hotplate.request(&self.name);
+        let scope = self.scope.existing(hotplate)?;
+        let request = hotplate.request(&self.name).scope(&scope);
         let rendered = match &self.data {
             Some(file) => {
                 let text = decode(read(file, limits)?).map_err(|fault| in_file(*fault, file))?;

@@ -19,6 +19,9 @@ pub(crate) struct Serve {
     bind: Option<String>,
     #[command(flatten)]
     admin: AdminFlags,
+    /// The address of the render endpoint for services in other languages, or unix:PATH; port 0 lets the system choose one
+    #[arg(long, value_name = "ADDRESS")]
+    render_bind: Option<String>,
     #[command(flatten)]
     store: StoreFlags,
     /// Output format: sentences, or a JSON object for each event
@@ -32,6 +35,7 @@ impl Serve {
         flags.extend(self.admin.flags());
         flags.extend(self.store.flags());
         flags.push(("--bind ", "server.bind", &self.bind));
+        flags.push(("--render-bind ", "render.bind", &self.render_bind));
         flags
     }
 

@@ -1,7 +1,9 @@
 //! [`Server`]: serves a site over HTTP until a signal ends it, for `dev` and `serve`.
 
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -13,15 +15,15 @@ use hotplate::config::{Changes, Server as Http};
 use hotplate::guard::{ConnectionCounters, GuardedServer};
 use hotplate::metrics::Metrics;
 use hotplate::site::Site;
-use hotplate::web::{Pages, Web};
+use hotplate::web::{Pages, VersionPin, Web};
 use hotplate::{Event, Hotplate, ReloadReport, Unavailable};
 
 use super::failure::FAILED;
 use super::live::LiveSettings;
-use super::printer::EventPrinter;
+use super::printer::{EventPrinter, Listening};
 use super::setup::CommandSetup;
 use super::signals::{Signal, Signals};
-use super::{Failure, admin, descriptors, has_become_a_site, output, start, systemd};
+use super::{Failure, admin, descriptors, has_become_a_site, output, sidecar, start, systemd};
 
 /// Longest time that requests in progress get when `dev` ends, because an author who presses Ctrl-C wants the prompt back soon.
 const AUTHOR_DRAIN_MS: u64 = 1_000;
@@ -29,6 +31,8 @@ const AUTHOR_DRAIN_MS: u64 = 1_000;
 const ONE_PRESS: Duration = Duration::from_millis(500);
 /// Minimum time that the engine gets to stop, however long requests took.
 const ENGINE_STOP_MS: u64 = 100;
+/// The bytes of the key for version cookies that are used; further ones would add nothing.
+const PIN_KEY_BYTES_MAX: u64 = 4096;
 /// The deadline of the server itself in seconds, which is never reached: the deadlines here are shorter.
 const NEVER: u64 = 365 * 24 * 3600;
 
@@ -110,6 +114,11 @@ impl Server {
         let metrics = Metrics::new(hotplate.clone())
             .dropped_lines(output::dropped)
             .listener("pages", connections.clone());
+        let render = sidecar::start(&self.setup.settings, &hotplate, &self.site)?;
+        let metrics = match &render {
+            Some(render) => render.measured_by(metrics),
+            None => metrics,
+        };
         let admin = admin::start(
             &self.setup.settings,
             &hotplate,
@@ -118,7 +127,7 @@ impl Server {
             &self.setup.log,
         )?;
 
-        let pages = self.pages(&hotplate);
+        let pages = self.pages(&hotplate)?;
         let web = pages.web().clone();
         let server = self.listen_with(listener, pages, connections).map_err(cannot_serve)?;
         let handle = server.handle();
@@ -126,7 +135,13 @@ impl Server {
 
         let url = url(address);
         let admin_url = admin.as_ref().map(|admin| self::url(admin.address()) + "_hotplate/");
-        let printed = self.printer.started(&hotplate, &url, admin_url.as_deref(), took);
+        let render_address = render.as_ref().map(|render| render.address.as_str());
+        let listening = Listening {
+            url: &url,
+            admin: admin_url.as_deref(),
+            render: render_address,
+        };
+        let printed = self.printer.started(&hotplate, listening, took);
         self.check(printed)?;
         if std::mem::take(&mut self.open)
             && let Err(error) = open::that_detached(&url)
@@ -161,18 +176,21 @@ impl Server {
         };
         // Streams do not end until they are closed.
         web.end_streams();
+        let mut servers = vec![handle];
+        servers.extend(render.as_ref().map(|render| render.server.clone()));
         let ended = match within {
             ControlFlow::Break(within) => self
-                .end(&hotplate, &handle, signals, within)
+                .end(&hotplate, &servers, signals, within)
                 .await
                 .map(ControlFlow::Break),
             ControlFlow::Continue(site) => {
                 let within = Duration::from_millis(AUTHOR_DRAIN_MS);
-                let _ = tokio::time::timeout(within, handle.stop(true)).await;
+                let _ = tokio::time::timeout(within, stop_all(&servers)).await;
                 hotplate.shutdown(within).await;
                 Ok(ControlFlow::Continue(site))
             }
         };
+        drop(render);
         // The admin listener ends here and not earlier, so that operators can watch the shutdown.
         drop(admin);
         ended
@@ -233,7 +251,7 @@ impl Server {
     }
 
     /// Returns the pages of the site, configured for this audience.
-    fn pages(&self, hotplate: &Hotplate) -> Pages {
+    fn pages(&self, hotplate: &Hotplate) -> Result<Pages, Failure> {
         let config = self.setup.config();
         let dev = &config.dev;
         let web = Web::new(hotplate.clone()).development(self.audience == Audience::Author);
@@ -246,7 +264,20 @@ impl Server {
         let cache_control = cache_control.and_then(|value| HeaderValue::from_str(value).ok());
         let version_headers = self.audience == Audience::Author || self.http.version_headers;
         let pages = Pages::of(web, self.site.clone()).static_cache_control(cache_control);
-        pages.version_headers(version_headers)
+        let pages = pages.version_headers(version_headers);
+        let file = self.http.pin_key_file.as_str();
+        // Authors want to see each edit.
+        if file.is_empty() || self.audience == Audience::Author {
+            return Ok(pages);
+        }
+        let refuse = |why: String| {
+            let message = format!("the key for version cookies cannot be read from `{file}`: {why}");
+            let help = "name a file with 32 random bytes or more that this user can read";
+            Failure::from(self.setup.settings.refuse("server.pin_key_file", message, help))
+        };
+        let key = read_key(Path::new(file)).map_err(|error| refuse(error.to_string()))?;
+        let pin = VersionPin::new(&key).map_err(|error| refuse(error.to_string()))?;
+        Ok(pages.pin(pin.seconds(self.http.pin_seconds), self.http.pin_paths.clone()))
     }
 
     /// Starts the HTTP server on a listener.
@@ -348,7 +379,7 @@ impl Server {
     async fn end(
         &mut self,
         hotplate: &Hotplate,
-        server: &ServerHandle,
+        servers: &[ServerHandle],
         signals: &mut Signals,
         within: Duration,
     ) -> Result<ExitCode, Failure> {
@@ -359,7 +390,7 @@ impl Server {
         self.check(printed)?;
         let until = Instant::now() + within;
         let answered = tokio::select! {
-            () = server.stop(true) => true,
+            () = stop_all(servers) => true,
             () = tokio::time::sleep(within) => false,
             () = second_signal(signals) => false,
         };
@@ -398,6 +429,14 @@ impl Server {
     }
 }
 
+/// Stops servers at the same time, and waits until each has answered the requests under way.
+async fn stop_all(servers: &[ServerHandle]) {
+    let stopping: Vec<_> = servers.iter().map(|server| server.stop(true)).collect();
+    for stopping in stopping {
+        stopping.await;
+    }
+}
+
 /// Waits for a further signal to end. Signals within [`ONE_PRESS`] count as the first one.
 async fn second_signal(signals: &mut Signals) {
     let since = Instant::now();
@@ -419,6 +458,18 @@ async fn tick(watchdog: &mut Option<tokio::time::Interval>) {
         Some(watchdog) => drop(watchdog.tick().await),
         None => std::future::pending().await,
     }
+}
+
+/// Returns the bytes of the key for version cookies.
+fn read_key(file: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
+    let mut key = Vec::new();
+    std::fs::File::open(file)?
+        .take(PIN_KEY_BYTES_MAX)
+        .read_to_end(&mut key)?;
+    Ok(key)
 }
 
 fn cannot_serve(error: std::io::Error) -> Failure {

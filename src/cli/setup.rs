@@ -164,6 +164,22 @@ impl CommonArguments {
 }
 
 impl CommandSetup {
+    /// Returns the setup for another directory than `own`: with the `hotplate.toml` of that directory, unless a file was named explicitly.
+    pub(crate) fn at(&self, own: &Path, other: &Path) -> Result<Self, Failure> {
+        let is_named = self.sources.path().is_some_and(|file| file != own.join(FILE));
+        if is_named || own == other {
+            return Ok(self.clone());
+        }
+        let sources = self.sources.clone().without_file();
+        let file = other.join(FILE);
+        let sources = if file.exists() { sources.file(file) } else { sources };
+        Ok(Self {
+            settings: read(&sources)?,
+            sources,
+            ..self.clone()
+        })
+    }
+
     pub(crate) fn config(&self) -> &Config {
         &self.settings.config
     }

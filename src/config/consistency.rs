@@ -2,10 +2,10 @@
 
 use hotplate_actors::RuleError;
 use hotplate_actors::dialect::{Dialect, tiny::Tiny};
-use hotplate_actors::judge::JudgeError;
 use hotplate_actors::supervision::PolicyError;
 
 use super::Config;
+use crate::scope::ScopeChooser;
 
 /// A contradiction between settings.
 pub(super) struct Contradiction {
@@ -46,23 +46,6 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "set `render_hang_ms` to several times `render_ms`".to_owned(),
         });
     }
-    if let Err(JudgeError {
-        good, bad, threshold, ..
-    }) = config.judge.check()
-    {
-        found.push(Contradiction {
-            keys: [good, bad, threshold].map(|field| format!("judge.{field}")).into(),
-            message: format!("no threshold follows from `{good}`, `{bad}` and `{threshold}`"),
-            help: format!("set `{good}` to less than `{bad}`, and both between 0 and 1000000"),
-        });
-    }
-    if let Err(help) = config.rollout.plan() {
-        found.push(Contradiction {
-            keys: keys(&["rollout.steps"]),
-            message: "the steps are not a plan".to_owned(),
-            help,
-        });
-    }
     let rules = config.files.rules();
     let patterns = hotplate_actors::Rules {
         extensions: None,
@@ -96,6 +79,15 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             help: "remove either `plain` or `directory`".to_owned(),
         });
     }
+    let sources = config.templates.sources.iter();
+    found.extend(sources.filter_map(|source| {
+        let error = super::source_url::SourceUrl::parse(source).err()?;
+        Some(Contradiction {
+            keys: keys(&["templates.sources"]),
+            message: error,
+            help: "for example \"postgres://user@host/database\" or \"git+file:/srv/site.git#ref=main\"".to_owned(),
+        })
+    }));
     let dialects = config.templates.dialects.iter();
     found.extend(dialects.filter_map(|entry| {
         Some(Contradiction {
@@ -114,11 +106,77 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
                 help: "write the name that templates use after `|`: one word, such as `price`".to_owned(),
             }),
     );
-    if !config.admin.token.is_empty() && !config.admin.token_file.is_empty() {
+    let (admin, render) = (&config.admin, &config.render);
+    for (section, name, secret, file) in [
+        ("admin", "token", &admin.token, &admin.token_file),
+        ("admin", "hook_secret", &admin.hook_secret, &admin.hook_secret_file),
+        ("render", "token", &render.token, &render.token_file),
+    ] {
+        if !secret.is_empty() && !file.is_empty() {
+            found.push(Contradiction {
+                keys: vec![format!("{section}.{name}_file"), format!("{section}.{name}")],
+                message: format!("both `{name}` and `{name}_file` are set"),
+                help: "remove one of them".to_owned(),
+            });
+        }
+    }
+    let server = &config.server;
+    if server.pin_paths.is_empty() != server.pin_key_file.is_empty() {
+        let (present, absent) = match server.pin_paths.is_empty() {
+            true => ("server.pin_key_file", "pin_paths"),
+            false => ("server.pin_paths", "pin_key_file"),
+        };
         found.push(Contradiction {
-            keys: keys(&["admin.token_file", "admin.token"]),
-            message: "both `token` and `token_file` are set".to_owned(),
-            help: "remove one of them".to_owned(),
+            keys: keys(&[present]),
+            message: format!(
+                "`{}` has no effect without `{absent}`",
+                present.trim_start_matches("server.")
+            ),
+            help: format!("set `server.{absent}` too, or remove this setting"),
+        });
+    }
+    let paths = server.pin_paths.iter().filter(|path| !path.starts_with('/'));
+    found.extend(paths.map(|path| Contradiction {
+        keys: keys(&["server.pin_paths"]),
+        message: format!("`{}` is not the beginning of a path", path.escape_debug()),
+        help: "begin with a slash, such as `/checkout/`".to_owned(),
+    }));
+    if let Err(error) = ScopeChooser::new(&config.scopes) {
+        let key = format!("scopes.{}", error.field);
+        // The place of a secret would show it.
+        let is_secret = error.field == "pin_key";
+        found.push(Contradiction {
+            message: if is_secret {
+                format!("`{key}`: {}", error.problem)
+            } else {
+                error.problem
+            },
+            keys: if is_secret { Vec::new() } else { keys(&[&key]) },
+            help: error.help.to_owned(),
+        });
+    }
+    if let Err(error) = config.judge.check() {
+        found.push(Contradiction {
+            keys: [error.good, error.bad, error.threshold]
+                .map(|field| format!("judge.{field}"))
+                .into(),
+            message: "the judge could not tell a healthy canary from another one".to_owned(),
+            help: format!("set `{}` below `{}`", error.good, error.bad),
+        });
+    }
+    if let Err(problem) = config.promotion.plan() {
+        found.push(Contradiction {
+            keys: keys(&["promotion.steps"]),
+            message: problem,
+            help: "write growing numbers up to 10000, such as [\"500\", \"2500\", \"10000\"]".to_owned(),
+        });
+    }
+    #[cfg(feature = "admin")]
+    if let Err(error) = crate::admin::Subject::parse_all(&config.admin.subject) {
+        found.push(Contradiction {
+            keys: keys(&["admin.subject"]),
+            message: error.problem,
+            help: error.help,
         });
     }
     let policies = config.supervision.policies();

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::finding::{Finding, SourceRange, about};
-use super::keys::{Key, Value, keys};
+use super::keys::{Key, Kind, Value, keys};
 use super::sources::{Assignment, Origin};
 use super::validate::{RawValue, validate};
 use super::{quantity, suggestion};
@@ -112,7 +112,13 @@ impl FileReading<'_> {
 
     fn setting(&mut self, key: &'static Key, value: &Spanned<DeValue<'_>>) {
         let place = self.place(value.span());
-        match validate(key, raw(value.get_ref())) {
+        let given = match (key.kind, value.get_ref()) {
+            (Kind::List, DeValue::Array(items)) => {
+                RawValue::List(items.iter().map(|item| entry(item.get_ref())).collect())
+            }
+            (_, value) => raw(value),
+        };
+        match validate(key, given) {
             Ok(value) => {
                 let line = self.text[..place.bytes.start].matches('\n').count() + 1;
                 let path = self.path.to_owned();
@@ -206,6 +212,31 @@ fn with_unit(path: &str, raw: RawValue) -> RawValue {
             RawValue::Text(format!("{number}{unit}"))
         }
         (raw, _) => raw,
+    }
+}
+
+/// Reads an entry of a list. A section of a list, such as `[[admin.subject]]`, becomes one text: `name = ci; may = read, publish`.
+fn entry(value: &DeValue<'_>) -> RawValue {
+    let DeValue::Table(table) = value else {
+        return raw(value);
+    };
+    let text = |value: &DeValue<'_>| match raw(value) {
+        RawValue::Text(text) => Some(text),
+        RawValue::List(items) => {
+            let items = items.into_iter().map(|item| match item {
+                RawValue::Text(text) => Some(text),
+                _ => None,
+            });
+            Some(items.collect::<Option<Vec<String>>>()?.join(", "))
+        }
+        _ => None,
+    };
+    let pairs = table
+        .iter()
+        .map(|(name, value)| Some(format!("{} = {}", name.get_ref(), text(value.get_ref())?)));
+    match pairs.collect::<Option<Vec<String>>>() {
+        Some(pairs) => RawValue::Text(pairs.join("; ")),
+        None => RawValue::Other("a section with values other than texts"),
     }
 }
 

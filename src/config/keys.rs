@@ -56,6 +56,8 @@ pub enum Kind {
     Address,
     /// `address:port`; empty disables the listener.
     OptionalAddress,
+    /// `address:port`, or `unix:` and the path of a socket; empty disables the listener.
+    OptionalListener,
     /// A list of texts.
     List,
 }
@@ -244,7 +246,10 @@ mod tests {
                     assert!(words.contains(&text.as_str()), "{}", key.path);
                     words.iter().map(|word| Value::Text((*word).to_owned())).collect()
                 }
-                (Value::Text(_), Kind::Text | Kind::File | Kind::Address | Kind::OptionalAddress) => {
+                (
+                    Value::Text(_),
+                    Kind::Text | Kind::File | Kind::Address | Kind::OptionalAddress | Kind::OptionalListener,
+                ) => {
                     vec![Value::Text("other:1".to_owned())]
                 }
                 (Value::List(_), Kind::List) => vec![Value::List(vec!["other".to_owned()])],

@@ -54,7 +54,13 @@ fn allowed(key: &Key) -> String {
             format!(" Range: {} to {}{unit}.", Value::Whole(least), Value::Whole(most))
         }
         Kind::Choice(words) => format!(" One of {}.", words.join(", ")),
-        Kind::Flag | Kind::Text | Kind::File | Kind::Address | Kind::OptionalAddress | Kind::List => String::new(),
+        Kind::Flag
+        | Kind::Text
+        | Kind::File
+        | Kind::Address
+        | Kind::OptionalAddress
+        | Kind::OptionalListener
+        | Kind::List => String::new(),
     };
     if key.live {
         allowed += " (live)";

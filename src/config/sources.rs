@@ -81,6 +81,14 @@ impl Sources {
         self
     }
 
+    /// Uses no file.
+    #[must_use]
+    pub fn without_file(mut self) -> Self {
+        self.file = None;
+        self.named_by = None;
+        self
+    }
+
     /// Sets the file, which must exist, and the variable that names it, for the error if it cannot be read.
     #[must_use]
     pub fn file_of_variable(mut self, variable: impl Into<String>, path: impl Into<PathBuf>) -> Self {

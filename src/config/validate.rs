@@ -49,9 +49,12 @@ impl RawValue {
                 let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
                 Self::List(parts.map(|part| Self::Text(part.to_owned())).collect())
             }
-            Kind::Choice(_) | Kind::Text | Kind::File | Kind::Address | Kind::OptionalAddress => {
-                Self::Text(text.to_owned())
-            }
+            Kind::Choice(_)
+            | Kind::Text
+            | Kind::File
+            | Kind::Address
+            | Kind::OptionalAddress
+            | Kind::OptionalListener => Self::Text(text.to_owned()),
         }
     }
 
@@ -128,15 +131,26 @@ pub(super) fn validate(key: &Key, raw: RawValue) -> Result<Value, InvalidValue> 
             let nearest = suggestion(&text, words.iter().copied()).map(|word| Value::Text(word.to_owned()));
             Err(wrong("unknown-value", message, nearest))
         }
-        (Kind::OptionalAddress, RawValue::Text(text)) if text.is_empty() => Ok(Value::Text(text)),
-        (Kind::Address | Kind::OptionalAddress, RawValue::Text(text)) => match address(&text) {
-            Ok(()) => Ok(Value::Text(text)),
-            Err(meant) => {
-                let message = format!("`{name}` is an address and a port");
-                Err(wrong("no-address", message, meant.map(Value::Text)))
+        (Kind::OptionalAddress | Kind::OptionalListener, RawValue::Text(text)) if text.is_empty() => {
+            Ok(Value::Text(text))
+        }
+        (Kind::OptionalListener, RawValue::Text(text))
+            if text.strip_prefix("unix:").is_some_and(|path| !path.is_empty()) =>
+        {
+            Ok(Value::Text(text))
+        }
+        (Kind::Address | Kind::OptionalAddress | Kind::OptionalListener, RawValue::Text(text)) => {
+            match address(&text) {
+                Ok(()) => Ok(Value::Text(text)),
+                Err(meant) => {
+                    let message = format!("`{name}` is an address and a port");
+                    Err(wrong("no-address", message, meant.map(Value::Text)))
+                }
             }
-        },
-        (Kind::Address | Kind::OptionalAddress, RawValue::Whole(Some(port))) if u16::try_from(port).is_ok() => {
+        }
+        (Kind::Address | Kind::OptionalAddress | Kind::OptionalListener, RawValue::Whole(Some(port)))
+            if u16::try_from(port).is_ok() =>
+        {
             let message = format!("`{name}` is an address and a port, and this is a number");
             Err(wrong(
                 "no-address",
@@ -201,6 +215,7 @@ fn written_list(text: &str) -> Option<RawValue> {
 fn example(key: &Key) -> Value {
     match key.kind {
         Kind::OptionalAddress => Value::Text("127.0.0.1:9901".to_owned()),
+        Kind::OptionalListener => Value::Text("127.0.0.1:9902".to_owned()),
         _ => key.default(),
     }
 }

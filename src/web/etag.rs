@@ -1,8 +1,13 @@
 //! [`ETag`]: the validator of a page, and its comparison with `If-None-Match`.
 
+use std::borrow::Cow;
+
 use actix_web::HttpRequest;
 use actix_web::http::header::{EntityTag, Header, HeaderValue, IF_NONE_MATCH, IfNoneMatch};
 use hotplate_actors::Digest;
+use hotplate_actors::template::Scope;
+
+use crate::scope::scoped_tag;
 
 /// The entity tag of a page. It is weak because a proxy between the server and the browser may compress the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +23,14 @@ impl ETag {
     pub(super) fn of_closure(digest: &Digest, tag: &str) -> Self {
         let both = Digest::over([digest.as_bytes().as_slice(), tag.as_bytes()]);
         Self(format!("{both}"))
+    }
+
+    /// Returns the tag for a scope, so that no scope has the tags of another one.
+    pub(super) fn in_scope(self, scope: &Scope) -> Self {
+        match scoped_tag(scope, &self.0) {
+            Cow::Borrowed(_) => self,
+            Cow::Owned(tag) => Self(tag),
+        }
     }
 
     /// Returns the header value.

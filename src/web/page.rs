@@ -11,7 +11,7 @@ use hotplate_actors::{Freshness, RenderFailure, Rendered, Version};
 
 use super::etag::{self, ETag};
 use super::live::PageScript;
-use super::{Faults, response};
+use super::{Faults, response, scopes};
 
 /// The source of the `ETag` of a page.
 #[derive(Debug, Clone)]
@@ -57,6 +57,12 @@ pub struct Page {
 }
 
 impl Page {
+    /// Creates the page of a rendered text.
+    #[cfg(feature = "sidecar")]
+    pub(crate) fn of(entry: &str, rendered: Rendered) -> Self {
+        Self::new(entry, PageOutcome::Rendered(rendered, Validator::Body))
+    }
+
     pub(super) fn new(entry: &str, outcome: PageOutcome) -> Self {
         Self {
             entry: entry.to_owned(),
@@ -186,7 +192,7 @@ fn text(
     };
     let etag = (status == StatusCode::OK).then(|| match validator {
         Validator::Closure(etag) => etag,
-        Validator::Body => ETag::of_body(&body),
+        Validator::Body => ETag::of_body(&body).in_scope(&scopes::scope_of(request)),
     });
     let mut answer = match &etag {
         Some(etag) if etag::is_known(request, etag) => return response::unchanged(etag, version, freshness),

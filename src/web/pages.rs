@@ -1,6 +1,8 @@
 //! [`Pages`]: serves a whole site over HTTP.
 
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION};
+use std::sync::Arc;
+
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,6 +12,7 @@ use tracing::Instrument;
 use super::files::Files;
 use super::live::PageScript;
 use super::missing::SitePages;
+use super::pin::VersionPin;
 use super::templates::Templates;
 use super::{Faults, Web, response};
 use crate::site::{Site, SiteData};
@@ -41,6 +44,15 @@ pub struct Pages {
     site: Site,
     static_cache_control: Option<HeaderValue>,
     version_headers: bool,
+    /// The flows whose visitors stay on one version, if there are any.
+    flows: Option<Flows>,
+}
+
+/// Pages that visitors see in one version: those below some paths.
+#[derive(Debug, Clone)]
+struct Flows {
+    pin: VersionPin,
+    paths: Arc<[String]>,
 }
 
 impl Pages {
@@ -68,7 +80,17 @@ impl Pages {
             site,
             static_cache_control: Some(HeaderValue::from_static(response::NO_CACHE)),
             version_headers: true,
+            flows: None,
         }
+    }
+
+    /// Keeps each visitor of the pages below these paths on the version in which the flow began, as long as it is kept. A path is the
+    /// beginning of an address, such as `/checkout/`. Their answers have a cookie, and shared caches do not keep them.
+    #[must_use]
+    pub fn pin(mut self, pin: VersionPin, paths: impl IntoIterator<Item = String>) -> Self {
+        let paths = paths.into_iter().collect();
+        self.flows = Some(Flows { pin, paths });
+        self
     }
 
     /// Sets `Cache-Control` of static files; with `None` the browser decides how long it keeps a file without asking. The default
@@ -123,9 +145,21 @@ impl Pages {
 
     /// Answers a path, decoded and without its query.
     async fn answer(&self, templates: &Templates, request: &HttpRequest, path: &str) -> HttpResponse {
-        let pinned = self.web.hotplate.snapshot();
+        let hotplate = &self.web.hotplate;
+        let flow = self
+            .flows
+            .as_ref()
+            .filter(|flows| flows.has(path))
+            .map(|flows| &flows.pin);
+        let pinned = flow.map_or_else(|| hotplate.snapshot(), |pin| pin.snapshot(request, hotplate));
         if let Some(entry) = self.site.entry_at(pinned.snapshot(), path) {
             let page = templates.render_pinned(&pinned, entry.as_str(), SiteData).await;
+            let page = match flow {
+                Some(pin) => page
+                    .header((SET_COOKIE, pin.cookie(hotplate, pinned.version())))
+                    .header((CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))),
+                None => page,
+            };
             return page.into_response(request);
         }
         // Relative links in `a/index.html` resolve below `a/` only if the address ends with a slash.
@@ -156,6 +190,12 @@ impl Pages {
     fn awaited(&self, request: &HttpRequest, pinned: &Pinned, path: &str) -> Option<PageScript> {
         let waits = self.web.live_for(request).zip(Site::page_for(path));
         waits.map(|(live, entry)| live.awaited(entry.as_str(), pinned))
+    }
+}
+
+impl Flows {
+    fn has(&self, path: &str) -> bool {
+        self.paths.iter().any(|beginning| path.starts_with(beginning.as_str()))
     }
 }
 

@@ -69,9 +69,15 @@ pub(super) fn error_page(request: &HttpRequest, status: StatusCode, script: Opti
     text_answer(request, status, sentence(status), script)
 }
 
+/// Answers with the built-in sentence of a status.
+pub(super) fn plain(status: StatusCode) -> HttpResponse {
+    answer(status, PLAIN, format!("{}\n", sentence(status)).into())
+}
+
 fn sentence(status: StatusCode) -> &'static str {
     match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => "There is no page here.",
+        StatusCode::FORBIDDEN => "You may not see this page.",
         _ => "This page cannot be shown at the moment.",
     }
 }

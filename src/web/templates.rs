@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::etag::{self, ETag};
 use super::page::{NotModified, Page, PageOutcome, Validator};
-use super::{Faults, Web, digests};
+use super::{Faults, Web, digests, scopes};
 
 /// The deadline of a request. A middleware may put it into the extensions of a request, for example from a header of a gateway. It
 /// takes precedence over [`Web::deadline`].
@@ -171,7 +171,7 @@ impl Templates {
         let Some(digest) = self.web.digests.of(snapshot, id) else {
             return Ok(Validator::Body);
         };
-        let etag = ETag::of_closure(&digest, tag);
+        let etag = ETag::of_closure(&digest, tag).in_scope(&scopes::scope_of(&self.request));
         if etag::is_known(&self.request, &etag) {
             let (version, freshness) = match snapshot.status(id) {
                 EntryStatus::Stale { since, .. } => (since, "stale"),

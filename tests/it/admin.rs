@@ -3,7 +3,9 @@
 mod bad_input;
 mod document;
 mod events;
+mod hooks;
 mod operations;
+mod subjects;
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -70,6 +72,14 @@ impl Served {
     /// Edits a template and waits until the edit is published or reported.
     pub(crate) fn edit(&self, path: &str, text: &str) {
         self.memory.set(name(path), text);
+        let answer = self.ask("POST", "/admin/v1/reload", &[], "");
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// Edits templates and waits until the edits are published or reported.
+    pub(crate) fn edit_all(&self, texts: impl Iterator<Item = (String, String)>) {
+        let texts: Vec<_> = texts.collect();
+        self.memory_edit(texts.iter().map(|(path, text)| (path.as_str(), text.clone())));
         let answer = self.ask("POST", "/admin/v1/reload", &[], "");
         assert_eq!(answer.status, 200, "{answer:?}");
     }

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -26,6 +27,9 @@ const VIEWS: [(&str, &[&str]); 3] = [
 
 /// Returns the script of axe-core, which npm installs below `target/` once.
 fn axe() -> Option<String> {
+    // The tests install it once, and not at the same time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("axe");
     let script = directory.join("node_modules/axe-core/axe.min.js");
     if !script.exists() {

@@ -50,6 +50,16 @@ pub(crate) use browser;
 impl Browser {
     /// Starts a browser with additional flags; `None` if none is installed.
     pub(crate) fn start(flags: &[&str]) -> Option<Self> {
+        Self::start_with(flags, &json!({}))
+    }
+
+    /// Starts a browser whose pages have exactly this size, which may be smaller than the smallest window.
+    pub(crate) fn with_view(width: u32, height: u32) -> Option<Self> {
+        let metrics = json!({ "width": width, "height": height, "pixelRatio": 1, "mobile": false, "touch": false });
+        Self::start_with(&[], &json!({ "mobileEmulation": { "deviceMetrics": metrics } }))
+    }
+
+    fn start_with(flags: &[&str], options: &Value) -> Option<Self> {
         let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let driver = Command::new("chromedriver")
             .arg("--port=0")
@@ -82,7 +92,9 @@ impl Browser {
             format!("--user-data-dir={}", profile.path().display()),
         ];
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
-        let capabilities = json!({ "goog:chromeOptions": { "args": arguments } });
+        let mut options = options.clone();
+        options["args"] = json!(arguments);
+        let capabilities = json!({ "goog:chromeOptions": options });
         let capabilities = capabilities.as_object().expect("an object").clone();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -212,3 +212,27 @@ fn a_position_has_a_length() {
     let length = &output["findings"][0]["diagnostic"]["length"];
     assert!(length.as_u64() >= Some(1), "{output}");
 }
+
+#[test]
+fn a_sample_that_its_schema_refuses_is_one_finding_with_its_file() {
+    let files = Files::new(&[
+        ("templates/a.html", "{user.name}"),
+        ("samples/a.json", r#"{"user": {"nmae": "N"}}"#),
+        (
+            "schemas/a.json",
+            r#"{"properties": {"user": {"properties": {"name": {"type": "string"}}, "required": ["name"]}}}"#,
+        ),
+    ]);
+    let ran = run(&["check", text(files.path())]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    for part in [
+        "error[sample-refused]",
+        "samples/a.json",
+        "`/user`",
+        "requires the field \"name\"",
+        "`nmae`",
+        "1 error",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+}

@@ -251,3 +251,81 @@ fn the_log_level_is_checked_and_rust_log_only_warned_about() {
     assert_eq!(ran.code, 0);
     assert!(ran.stderr.contains("RUST_LOG is not used"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_token_is_made_and_its_section_can_be_used() {
+    let ran = run(&["token", "ci", "--may", "read,publish"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let section = ran.stdout.split_once("[[admin.subject]]").expect("a section").1;
+    let section: String = section.lines().map(|line| format!("{}\n", line.trim())).collect();
+    let files = site(&format!("[[admin.subject]]\n{section}"));
+    let shown = run(&["config", text(files.path()), "--format", "json"]);
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
+    let shown: Value = serde_json::from_str(&shown.stdout).expect("JSON");
+    let subject = shown["admin.subject"]["value"][0].as_str().expect("a text");
+    let token = ran.stdout.lines().map(str::trim).find(|line| line.starts_with("hp_"));
+    assert!(
+        subject.contains("name = ci") && subject.contains("may = read, publish"),
+        "{subject}"
+    );
+    assert!(
+        subject.contains(&hotplate::admin::token_hash(token.expect("a token"))),
+        "{subject}"
+    );
+
+    let json = run(&["token", "ci", "--tenants", "acme", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let token = json["token"].as_str().expect("a token");
+    assert_eq!(json["token_hash"], hotplate::admin::token_hash(token));
+    assert_ne!(
+        Some(token),
+        ran.stdout.lines().map(str::trim).find(|line| line.starts_with("hp_"))
+    );
+    for wrong in [
+        &["token", "a b"][..],
+        &["token", "ci", "--may", "write"],
+        &["token", "ci", "--tenants", "Acme"],
+    ] {
+        let ran = run(wrong);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{wrong:?}");
+    }
+}
+
+#[test]
+fn settings_of_scopes_that_contradict_each_other_are_shown() {
+    for (toml, parts) in [
+        (
+            "[[admin.subject]]\nname = \"ci\"\n",
+            &["hotplate.toml:1:", "no `token_hash`"][..],
+        ),
+        ("[[admin.subject]]\nname = 5\n", &["`admin.subject` is a list of texts"]),
+        (
+            "[scopes]\ntenant_from = \"header\"\n",
+            &["any visitor could send the header", "set `trusted_proxies`"],
+        ),
+        (
+            "[scopes]\ntrusted_proxies = [\"proxy\"]\n",
+            &["hotplate.toml:2:19", "`proxy` is not a network"],
+        ),
+        (
+            "[scopes]\npin_key = \"short\"\n",
+            &["a key needs 32 bytes, and this has 5"],
+        ),
+        (
+            "[judge]\nfailures_good_ppm = 50000\n",
+            &["hotplate.toml:2:21", "set `failures_good_ppm` below"],
+        ),
+        (
+            "[promotion]\nsteps = [\"500\", \"10\"]\n",
+            &["hotplate.toml:2:9", "write growing numbers up to 10000"],
+        ),
+    ] {
+        let files = site(toml);
+        let ran = run(&["config", text(files.path())]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{toml}: {}", ran.stderr);
+        for part in parts {
+            assert!(ran.stderr.contains(part), "{part} is not in:\n{}", ran.stderr);
+        }
+        assert!(!ran.stderr.contains("\"short\""), "a secret is shown: {}", ran.stderr);
+    }
+}

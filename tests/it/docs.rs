@@ -19,18 +19,20 @@ const OPERATING: &str = include_str!("../../docs/operating.md");
 const SAMPLE: &str = include_str!("../../docs/hotplate.toml");
 
 /// The documents whose flags, commands and settings are checked, by name and text.
-const NAMING: [(&str, &str); 8] = [
+const NAMING: [(&str, &str); 9] = [
     ("README.md", README),
     ("SECURITY.md", include_str!("../../SECURITY.md")),
     ("docs/admin.md", ADMIN),
+    ("docs/canaries.md", include_str!("../../docs/canaries.md")),
     ("docs/command.md", include_str!("../../docs/command.md")),
     ("docs/operating.md", OPERATING),
+    ("docs/sources.md", include_str!("../../docs/sources.md")),
     ("docs/sites.md", include_str!("../../docs/sites.md")),
     ("docs/supervision.md", include_str!("../../docs/supervision.md")),
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 22] = [
+const COMMANDS: [&str; 23] = [
     "init",
     "dev",
     "serve",
@@ -50,7 +52,9 @@ const COMMANDS: [&str; 22] = [
     "promote",
     "abort",
     "tenants",
+    "sources",
     "audit",
+    "token",
     "config",
     "completions",
 ];
@@ -106,6 +110,7 @@ fn every_flag_command_and_setting_exists() {
     let helps: String = COMMANDS
         .iter()
         .map(|command| run(&[command, "--help"]).stdout)
+        .chain([run(&["audit", "verify", "--help"]).stdout])
         .collect();
     for (document, text) in NAMING {
         for line in text

@@ -4,6 +4,7 @@ mod site;
 
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod soak;
+mod sources;
 
 #[cfg(feature = "cli")]
 mod blog;
@@ -17,6 +18,8 @@ mod command;
 mod config;
 #[cfg(feature = "cli")]
 mod dashboard;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod deploy;
 #[cfg(feature = "cli")]
 mod dev;
 #[cfg(feature = "cli")]
@@ -38,7 +41,11 @@ mod inputs;
 #[cfg(feature = "cli")]
 mod reload;
 #[cfg(feature = "cli")]
+mod lists;
+#[cfg(feature = "cli")]
 mod live;
+#[cfg(feature = "cli")]
+mod narrow;
 #[cfg(feature = "cli")]
 mod operate;
 mod overlay;
@@ -58,6 +65,8 @@ mod serve;
 mod shutdown;
 #[cfg(feature = "cli")]
 mod stages;
+mod sidecar;
+#[cfg(feature = "cli")]
 mod statics;
 mod store;
 #[cfg(feature = "cli")]

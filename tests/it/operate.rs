@@ -183,7 +183,7 @@ fn an_instance_that_cannot_be_asked_is_named() {
     let files = Files::new(&[("templates/a.html", "a")]);
     let secret = [("HOTPLATE_ADMIN__TOKEN", "secret")];
     let (_server, admin) = serve_with_admin(files.path(), &secret, &[]);
-    for command in ["status", "versions", "diff", "rollback", "resume", "leaks"] {
+    for command in ["status", "versions", "diff", "rollback", "resume", "leaks", "sources"] {
         let ran = run(&[command, "--admin", &admin]);
         assert_eq!(
             (ran.code, ran.stderr.contains("--token-file")),

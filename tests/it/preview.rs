@@ -105,6 +105,43 @@ fn a_directory_is_compared_with_another_one() {
 }
 
 #[test]
+fn each_side_is_read_by_its_own_settings() {
+    let pages = "[templates]\ndirectory = \"pages\"\n";
+    let files = Files::new(&[
+        ("new/hotplate.toml", pages),
+        ("new/pages/index.html", "<p>new</p>\n"),
+        ("old/hotplate.toml", "[templates]\nplain = true\n"),
+        ("old/index.html", "<p>old</p>\n"),
+    ]);
+    let (new, old) = (files.path().join("new"), files.path().join("old"));
+    git(&new, &["init", "-q"]);
+    git(&new, &["add", "-A"]);
+    git(&new, &["commit", "-q", "-m", "one"]);
+    let archive = files.path().join("new.tar");
+    git(&new, &["archive", "--output", text(&archive), "HEAD"]);
+    files.write("new/hotplate.toml", "[templates]\nplain = true\n");
+    for published in [
+        &["preview", text(&archive)][..],
+        &["preview", text(&new), "--ref", "HEAD"],
+    ] {
+        let shown = run(&[published, &["--against", text(&old)]].concat());
+        assert_told(&shown, 0, &["publishing ", "changes index.html\n"]);
+        assert!(!shown.stdout.contains("removes"), "{}", shown.stdout);
+    }
+    // A file that is named counts for both sides.
+    let named = files.path().join("new/hotplate.toml");
+    let shown = run(&[
+        "preview",
+        text(&archive),
+        "--against",
+        text(&old),
+        "--config",
+        text(&named),
+    ]);
+    assert_told(&shown, 0, &["pages/index.html"]);
+}
+
+#[test]
 fn a_revision_and_an_archive_are_previewed() {
     let files = Files::new(&SITE);
     let directory = text(files.path());
@@ -113,6 +150,8 @@ fn a_revision_and_an_archive_are_previewed() {
     git(files.path(), &["commit", "-q", "-m", "one"]);
     files.write("templates/plain.html", "<p>edited</p>\n");
     let by_revision = run(&["preview", directory, "--ref", "HEAD"]);
+    let heading = format!("publishing revision HEAD of {directory} over the files of {directory}:\n");
+    assert!(by_revision.stdout.starts_with(&heading), "{}", by_revision.stdout);
     assert_told(&by_revision, 0, &["changes plain.html"]);
     for (revision, part) in [
         ("nothing", "`git archive nothing` failed: fatal:"),

@@ -144,3 +144,16 @@ fn dropped_lines_are_counted() {
     assert!(output["fields"]["lines"].as_u64() > Some(0), "{output}");
     assert_eq!(output["level"], "WARN");
 }
+
+/// Returns the metrics of a server before and after lines of its stdout were dropped.
+pub(crate) fn metrics_around_dropped_lines() -> (String, String) {
+    let files = broken();
+    let mut server = Unread::start(&files, &[]);
+    let admin = server.admin;
+    let scrape = || wire::ask(admin, "GET", "/admin/v1/metrics", &[], "").body;
+    let before = scrape();
+    server.write_until_dropped("stdout", |server| server.signal("HUP"));
+    let after = scrape();
+    server.ends();
+    (before, after)
+}

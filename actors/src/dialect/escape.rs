@@ -56,16 +56,24 @@ fn escape_any(text: &str, body: &mut Body) -> Result<(), Full> {
         }
     }
     // The last bytes are handled in registers: a load that spans several recent smaller stores would stall.
-    loop {
-        let step = short_block(rest);
-        let found = specials(step.to_le_bytes());
-        if found == 0 {
-            return body.push_short(step, rest.len() as u32);
-        }
+    let mut step = short_block(rest);
+    let mut found = specials(step.to_le_bytes());
+    let mut length = rest.len() as u32;
+    while found != 0 {
         let clean = found.trailing_zeros();
         body.push_short(step, clean)?;
-        rest = escape_one(rest, clean as usize, body)?;
+        // At most 15 bytes are left, so at most 14 are before a special one.
+        step >>= 8 * (clean & 15);
+        let Entity {
+            bytes,
+            length: entity_length,
+        } = entity(step as u8);
+        body.push_block(bytes, entity_length)?;
+        step >>= 8;
+        found >>= clean + 1;
+        length -= clean + 1;
     }
+    body.push_short(step, length)
 }
 
 /// Appends the entity of the byte at `at`, and returns the text behind it.

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::escape::escape_html;
+use super::print::json_text;
 use super::{Escape, Frame};
 use crate::budget::Exceeded;
 use crate::value::Value;
@@ -64,6 +65,7 @@ impl<'o, 'f> Output<'o, 'f> {
         match self.frame.escape {
             Escape::Html => Ok(escape_html(text, self.frame)?),
             Escape::None => self.raw(text),
+            Escape::Json => self.raw(&json_text(text)),
         }
     }
 

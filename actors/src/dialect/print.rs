@@ -2,6 +2,13 @@
 
 use super::body::{Body, Full, short_block};
 
+/// Returns a text as JSON: in quotes, and with escape sequences where JSON needs them.
+#[cold]
+pub(super) fn json_text(text: &str) -> String {
+    // Writing a text to memory does not fail.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
 /// Prints an integer. Numbers below a hundred are the most frequent ones in pages.
 #[inline(always)]
 pub(super) fn print_unsigned(number: u64, body: &mut Body) -> Result<(), Full> {

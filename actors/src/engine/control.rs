@@ -18,6 +18,7 @@ use crate::renderer::Renderer;
 use crate::snapshot::Snapshot;
 use crate::stages::Stages;
 use crate::supervision::{InjectedFaults, Pool, StrategyGroup, Supervisor, Timers, Unavailable, runtime};
+use crate::watcher::worker::LoaderWorker;
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -175,7 +176,7 @@ impl ShutdownSteps<'_> {
             let _ = writer.addr.send(StoreAccepted { place: None }).await;
         }
         self.close_pools();
-        while !self.pools().all(Pool::has_ended) {
+        while !(self.pools().all(Pool::has_ended) && self.loaders().all(LoaderWorker::has_ended)) {
             actix::clock::sleep(POLL).await;
         }
         if let Some(supervisor) = self.supervisor {
@@ -197,11 +198,15 @@ impl ShutdownSteps<'_> {
 
     fn close_pools(&self) {
         self.pools().for_each(Pool::close);
+        self.loaders().for_each(LoaderWorker::close);
+    }
+
+    fn loaders(&self) -> impl Iterator<Item = &LoaderWorker> {
+        self.actors.loader_workers.iter()
     }
 
     fn pools(&self) -> impl Iterator<Item = &Pool> {
-        let loaders = self.actors.loader_workers.iter().map(|worker| worker.pool());
         let store = self.actors.store.iter().map(|(storing, _)| &storing.thread);
-        loaders.chain([&self.actors.compilers, self.renderer]).chain(store)
+        [&self.actors.compilers, self.renderer].into_iter().chain(store)
     }
 }

@@ -4,14 +4,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::Engine;
-use crate::health::{ActorHealth, ActorState, Health, MailboxHealth};
+use crate::health::{ActorHealth, ActorState, Health, LoaderState, MailboxHealth};
 use crate::loader::Hints;
 use crate::policies::ActorKind;
 use crate::snapshot::{EntryStatus, Snapshot};
 use crate::supervision::{BoundedRecipient, Child, Escalation, MemberDuty, Pool, Supervisor};
 use crate::template::TemplateName;
 use crate::version::Version;
-use crate::watcher::LoaderWorker;
+use crate::watcher::worker::LoaderWorker;
 
 /// Selects the templates that visitors request, as opposed to partials.
 #[derive(Clone)]
@@ -102,6 +102,22 @@ impl Engine {
             match version == Version::NONE || loader.status.awaited {
                 true => reasons.extend(loader.status.missing.clone()),
                 false => degraded.extend(loader.status.missing.clone()),
+            }
+        }
+        for loader in &loaders {
+            let hung = loader.hung;
+            let name = &loader.loader;
+            if hung > 0 {
+                degraded.push(format!(
+                    "{hung} threads of the loader of {name} hang (the limit `quarantined_threads`)"
+                ));
+            }
+            if let (Some(error), true) = (&loader.error, loader.state == LoaderState::Unavailable) {
+                let reason = format!("{name} is unavailable ({error})");
+                match loader.lag_ms.is_none() && version == Version::NONE {
+                    true => reasons.push(reason),
+                    false => degraded.push(reason),
+                }
             }
         }
         let storing = self.actors.store.as_ref().map(|(storing, _)| storing);

@@ -10,7 +10,7 @@ use actix::{Actor, AsyncContext};
 use super::control::ControlState;
 use super::languages::Languages;
 use super::storing::{self, Storing};
-use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, hang_policy};
+use super::{ActorEntry, Actors, Grapher, Previews, Registry, StartError, StoredVersions, hang_policy};
 use crate::accepted::AcceptedState;
 use crate::compiler::{self, Cache, Compiler, FirstBatches};
 use crate::contract::Checks;
@@ -35,7 +35,9 @@ use crate::store_writer::{StoreWriter, StoreWriterConfig};
 use crate::supervision::{Behavior, Child, InjectedFaults, MailboxSlot, MeteredRecipient, Pool, Shell, Vault};
 use crate::template::{TemplateKey, TemplateName};
 use crate::version::LoaderId;
-use crate::watcher::{self, HintGate, LoaderWorker, Watcher};
+use crate::watcher::precedence::Precedence;
+use crate::watcher::worker::{LoaderLimits, LoaderWorker};
+use crate::watcher::{self, HintGate, Watcher};
 use crate::without_subscriber::warn_without_subscriber;
 
 impl ControlState {
@@ -133,6 +135,24 @@ impl ControlState {
             hang_policy,
             pool: Arc::default(),
         };
+        let stored_versions = match &store {
+            Some((
+                Storing {
+                    store: Some((files, state)),
+                    thread,
+                    ..
+                },
+                _,
+            )) => Some(StoredVersions {
+                store: Arc::clone(files),
+                state: Arc::clone(state),
+                thread: thread.clone(),
+                languages: Arc::clone(&languages),
+                previews: previews.clone(),
+                registry: registry.clone(),
+            }),
+            _ => None,
+        };
         let compiler_config = compiler::CompilerConfig {
             dialects: plan.dialects,
             cache,
@@ -155,12 +175,21 @@ impl ControlState {
         let mut compiler_children = Vec::with_capacity(plan.loaders.len());
         let mut watchers = Vec::with_capacity(plan.loaders.len());
         let mut loader_workers = Vec::with_capacity(plan.loaders.len());
-        for (number, mut loader) in plan.loaders.into_iter().enumerate() {
-            if let Some(keys) = keys.as_ref().and_then(|keys| keys.get(number)) {
-                loader.restored(keys);
-            }
+        let loader_limits = LoaderLimits {
+            deadline: Duration::from_millis(limits.sync_ms),
+            quarantined: limits.quarantined_threads,
+        };
+        let standings = plan.loaders.iter().map(|registered| {
+            let loader = &registered.loader;
+            (loader.supports(), loader.describe())
+        });
+        let precedence = Precedence::new(standings, is_restored);
+        for (number, registered) in plan.loaders.into_iter().enumerate() {
             let id = LoaderId(u16::try_from(number).unwrap_or(u16::MAX));
-            let worker = LoaderWorker::new(loader, id)?;
+            let worker = LoaderWorker::new(registered, id, loader_limits, is_restored)?;
+            if let Some(keys) = keys.as_ref().and_then(|keys| keys.get(number)) {
+                worker.restored(keys.clone());
+            }
             let compiler: ActorEntry<Compiler> =
                 start(compiler_config.clone(), child(ActorKind::Compiler, id.0), &faults);
             let child = child(ActorKind::Watcher, id.0);
@@ -168,24 +197,21 @@ impl ControlState {
             let recorder = Arc::clone(&recorder);
             compiler_children.push(Arc::clone(&compiler.child));
             let compiler = compiler.recipient();
-            let (watcher, hints) = start_watcher(
-                id,
-                worker.clone(),
-                compiler,
-                recorder,
-                (&limits, has_store),
-                child,
-                faults,
-            );
+            let loader = (id, worker.clone(), precedence.clone());
+            let (watcher, hints) = start_watcher(loader, compiler, recorder, (&limits, has_store), child, faults);
+            precedence.set_hints(id, hints.clone());
             watcher_hints
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(hints.clone());
             if plan.watch {
-                let watching = worker.with(move |loader| loader.watch(hints)).await;
-                watching
-                    .map_err(|lost| StartError::Failed(Box::new(lost)))?
-                    .map_err(StartError::Watch)?;
+                match worker.watch(hints).await {
+                    // The loader is synced again and again, and so it finds changes when the source is back.
+                    Err(error) if error.is_unavailable() => {
+                        tracing::warn!(%error, loader = worker.description(), "the templates cannot be watched at present");
+                    }
+                    watching => watching.map_err(StartError::Watch)?,
+                }
             }
             watchers.push(watcher);
             loader_workers.push(worker);
@@ -228,6 +254,7 @@ impl ControlState {
             compilers,
             store,
             previews,
+            stored_versions,
             faults,
         })
     }
@@ -259,8 +286,7 @@ fn start<B: Behavior>(
 
 /// Starts a Watcher, and returns it with the hints that make it sync.
 fn start_watcher(
-    loader: LoaderId,
-    worker: LoaderWorker,
+    (loader, worker, precedence): (LoaderId, LoaderWorker, Precedence),
     compiler: MeteredRecipient<SourcesChanged>,
     recorder: Arc<Recorder>,
     (limits, has_store): (&Limits, bool),
@@ -288,6 +314,7 @@ fn start_watcher(
             compiler,
             hints,
             gate,
+            precedence,
             recorder,
             has_store,
         };
@@ -309,7 +336,11 @@ async fn first_syncs(watchers: &[ActorEntry<Watcher>]) -> Result<(), StartError>
     drop(outcomes);
     // The first failure ends the start, because the others wait for that loader.
     while let Some(outcome) = decided.recv().await {
-        check_first(outcome.map_err(|closed| StartError::Failed(Box::new(closed)))?)?;
+        match outcome.map_err(|closed| StartError::Failed(Box::new(closed)))? {
+            // It is synced again and again. Until it is loaded, its templates are broken.
+            SyncOutcome::LoadFailed(error) if error.is_unavailable() => {}
+            outcome => check_first(outcome)?,
+        }
     }
     Ok(())
 }
@@ -322,7 +353,7 @@ const RELOAD_PAUSE_MAX: Duration = Duration::from_secs(30);
 fn syncs_after_restore(watchers: &[ActorEntry<Watcher>], workers: &[LoaderWorker], state: &Arc<StoreState>) {
     for (number, (watcher, worker)) in watchers.iter().zip(workers).enumerate() {
         let (addr, worker, state) = (watcher.addr.clone(), worker.clone(), Arc::clone(state));
-        state.loaded(number, Some(format!("{} was not loaded yet", worker.health().loader)));
+        state.loaded(number, Some(format!("{} was not loaded yet", worker.description())));
         actix::spawn(async move {
             let mut pause = RELOAD_PAUSE;
             // The address is closed once the engine stops.
@@ -331,7 +362,7 @@ fn syncs_after_restore(watchers: &[ActorEntry<Watcher>], workers: &[LoaderWorker
                     state.loaded(number, None);
                     return;
                 };
-                let source = worker.health().loader;
+                let source = worker.description();
                 let why = match &error {
                     StartError::Load(error) => error.to_string(),
                     error => error.to_string(),

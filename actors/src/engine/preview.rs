@@ -80,7 +80,7 @@ impl Previews {
         &self.checks.samples
     }
 
-    fn pool(&self) -> Result<Pool, Unavailable> {
+    pub(super) fn pool(&self) -> Result<Pool, Unavailable> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = &*pool {
             return Ok(pool.clone());

@@ -13,8 +13,9 @@ use crate::cause::Cause;
 use crate::compiler::{CompilerConfig, Dialects, compile_all};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Members, TemplateId};
+use crate::graph::hold::StorableHold;
 use crate::graph::plan::Graph;
-use crate::loader::Loader;
+use crate::loader::RegisteredLoader;
 use crate::protocol::batch::{CompiledBatch, CompiledText};
 use crate::protocol::hold::HoldOrigin;
 use crate::protocol::messages::{BatchOutcome, RestoreVersion};
@@ -48,14 +49,14 @@ impl Storing {
     pub(super) fn new(
         store: Option<&StoreOptions>,
         audit: Option<&AuditOptions>,
-        loaders: &[Box<dyn Loader>],
+        loaders: &[RegisteredLoader],
     ) -> Result<Option<Self>, StartError> {
         if store.is_none() && audit.is_none() {
             return Ok(None);
         }
         let absolute = |directory: &PathBuf| std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
         let store = store.map(|options| {
-            let sources = loaders.iter().map(|loader| loader.identity()).collect();
+            let sources = loaders.iter().map(|registered| registered.loader.identity()).collect();
             let directory = absolute(&options.directory);
             let store = Store::new(directory.clone(), Arc::new(SystemFiles), options.keep, sources);
             (Arc::new(Mutex::new(store)), StoreState::new(directory))
@@ -103,73 +104,32 @@ impl Storing {
 
 /// Compiles a stored version, and has the Registry serve it.
 pub(super) async fn restore(
-    stored: StoredVersion,
+    mut stored: StoredVersion,
     mut graph: Graph,
     compiler: &CompilerConfig,
     languages: &Mutex<Languages>,
     registry: &ActorEntry<Registry>,
 ) -> Result<(), StartError> {
-    let version = stored.version;
-    let mut stale = Vec::with_capacity(stored.stale.len());
-    for class in stored.stale {
-        let texts = compile(class.members, compiler, languages).await?;
-        stale.push((class.since, class.templates, graph.view_of(&texts)));
-    }
-    let mut plans = Vec::with_capacity(stored.loaders.len());
-    for (loader, texts) in (0..).zip(stored.loaders) {
-        let batch = CompiledBatch {
-            revision: Revision {
-                loader: LoaderId(loader),
-                number: 0,
-            },
-            complete: true,
-            texts: compile(texts, compiler, languages).await?,
-            removed: Vec::new(),
+    let (version, origin) = (stored.version, stored.origin.take());
+    let mut texts = StoredTexts::of(&mut stored, languages, &compiler.dialects);
+    for group in texts.groups() {
+        let compiler = CompilerConfig {
+            dialects: group.dialects,
+            ..compiler.clone()
         };
-        plans.push(graph.apply(&batch));
+        let compiled = compile_all(group.sources, &compiler).await;
+        texts.set(group.places, compiled.map_err(|lost| StartError::Failed(lost.into()))?);
     }
-    let mut held = Vec::with_capacity(stored.held.len());
-    for hold in stored.held {
-        let StoredHold {
-            name,
-            served,
-            since,
-            cause,
-        } = hold;
-        let served = served.map(|body| StoredText {
-            name: name.clone(),
-            body,
-        });
-        let served = compile(served.into_iter().collect(), compiler, languages).await?.pop();
-        let origin = HoldOrigin {
-            version: since,
-            cause,
-            is_promotion: false,
-        };
-        held.push((name, served.map(|(_, text)| text), origin));
-    }
-    if !held.is_empty() {
-        plans.push(graph.hold_again(held));
-    }
-    let Some(plan) = plans.into_iter().reduce(Plan::then) else {
+    let Some((plan, stale)) = assemble(stored, texts, &mut graph) else {
         return Ok(());
     };
-    let ids = |templates: Vec<TemplateName>| -> IdSet {
-        let known = templates.iter().filter_map(|name| plan.names.get(name.as_str()));
-        known.collect()
-    };
-    let stale = stale.into_iter().map(|(since, templates, view)| StoredStale {
-        since,
-        view: Arc::new(view),
-        ids: ids(templates),
-    });
-    let stale = stale.collect();
     let restored = RestoreVersion {
         plan,
         stale,
         version,
         graph: Arc::new(graph),
         cause: Cause::by("store").reason("the last stored version, until the templates are loaded"),
+        origin,
     };
     match registry.recipient().send(restored).await {
         Ok(BatchOutcome::Published(_)) => Ok(()),
@@ -180,58 +140,171 @@ pub(super) async fn restore(
     }
 }
 
-/// Compiles stored texts, each in the language in which it was stored.
-async fn compile(
-    texts: Vec<StoredText>,
-    compiler: &CompilerConfig,
-    languages: &Mutex<Languages>,
-) -> Result<Vec<(TemplateKey, CompiledText)>, StartError> {
-    let mut of_settings = Vec::with_capacity(texts.len());
-    let mut others: HashMap<(&'static str, Missing), (Dialects, Vec<Source>)> = HashMap::new();
-    let mut compiled = Vec::new();
-    let lock = || languages.lock().unwrap_or_else(PoisonError::into_inner);
-    for StoredText { name, body } in texts {
-        let (digest, text, stored) = match body {
-            StoredBody::Text(digest, text, stored) => (digest, text, stored),
-            StoredBody::Unreadable(reason) => {
-                let diagnostic = Diagnostic::error("unreadable", reason).in_template(&name);
-                compiled.push((name.into(), broken(None, None, diagnostic)));
-                continue;
-            }
+/// Applies the compiled texts of a stored version to a graph without templates. Returns the plan, and the templates that were stale; `None` if
+/// the version has no loaders.
+pub(super) fn assemble(
+    stored: StoredVersion,
+    texts: StoredTexts,
+    graph: &mut Graph,
+) -> Option<(Plan, Vec<StoredStale>)> {
+    let mut texts = texts.compiled.into_iter().flatten();
+    let mut stale = Vec::with_capacity(stored.stale.len());
+    for class in stored.stale {
+        let texts: Vec<_> = texts.by_ref().take(class.members.len()).collect();
+        stale.push((class.since, class.templates, graph.view_of(&texts)));
+    }
+    let mut plans = Vec::with_capacity(stored.loaders.len());
+    for (loader, of_loader) in (0..).zip(stored.loaders) {
+        let batch = CompiledBatch {
+            revision: Revision {
+                loader: LoaderId(loader),
+                number: 0,
+            },
+            complete: true,
+            texts: texts.by_ref().take(of_loader.len()).collect(),
+            removed: Vec::new(),
         };
-        let mut languages = lock();
-        let mut source = languages.source(&name, text.as_str(), digest, &stored);
-        match languages.restore(&source, &stored) {
-            RestoredLanguage::OfSettings => of_settings.push(source),
-            RestoredLanguage::Other(digest, dialect, missing) => {
-                source.digest = digest;
-                source.missing = missing;
-                let of_language = others.entry((dialect.id(), missing));
-                let (_, sources) = of_language.or_insert_with(|| (languages.only(&dialect, missing), Vec::new()));
-                sources.push(source);
-            }
-            RestoredLanguage::Unknown(digest) => {
-                let message = format!(
-                    "its stored text is in the dialect `{}`, which this program does not have",
-                    stored.dialect
-                );
-                let diagnostic = Diagnostic::error("unknown-dialect", message)
-                    .in_template(&name)
-                    .help("use a program that has the dialect, or load the template from its source again");
-                compiled.push((name.into(), broken(Some(digest), Some(source.text), diagnostic)));
-            }
+        plans.push(graph.apply(&batch));
+    }
+    let held: Vec<_> = stored
+        .held
+        .into_iter()
+        .map(|hold| StorableHold {
+            name: hold.name,
+            served: hold.served.and_then(|_| texts.next()).map(|(_, text)| text),
+            rejected: hold.rejected,
+            origin: HoldOrigin {
+                version: hold.since,
+                cause: hold.cause,
+                is_promotion: false,
+            },
+        })
+        .collect();
+    if !held.is_empty() {
+        plans.push(graph.hold_again(held));
+    }
+    let plan = plans.into_iter().reduce(Plan::then)?;
+    let ids = |templates: Vec<TemplateName>| -> IdSet {
+        let known = templates.iter().filter_map(|name| plan.names.get(name.as_str()));
+        known.collect()
+    };
+    let stale = stale.into_iter().map(|(since, templates, view)| StoredStale {
+        since,
+        view: Arc::new(view),
+        ids: ids(templates),
+    });
+    let stale = stale.collect();
+    Some((plan, stale))
+}
+
+/// The texts of a stored version, in a fixed order: those of stale templates, of the loaders, and of held templates.
+pub(super) struct StoredTexts {
+    /// The compiled texts by place.
+    compiled: Vec<Option<(TemplateKey, CompiledText)>>,
+    groups: Vec<TextGroup>,
+}
+
+/// Texts that are compiled with the same choice of a language.
+pub(super) struct TextGroup {
+    pub(super) dialects: Dialects,
+    pub(super) sources: Vec<Source>,
+    places: Vec<usize>,
+}
+
+impl StoredTexts {
+    /// Sorts the texts of a version by language, each as it was stored. The lists of the version keep their lengths only.
+    pub(super) fn of(stored: &mut StoredVersion, languages: &Mutex<Languages>, of_settings: &Dialects) -> Self {
+        let mut texts = Self {
+            compiled: Vec::new(),
+            groups: vec![TextGroup {
+                dialects: of_settings.clone(),
+                sources: Vec::new(),
+                places: Vec::new(),
+            }],
+        };
+        let mut others: HashMap<(&'static str, Missing), usize> = HashMap::new();
+        let mut languages = languages.lock().unwrap_or_else(PoisonError::into_inner);
+        let members = stored.stale.iter_mut().flat_map(|class| &mut class.members);
+        let own = members.chain(stored.loaders.iter_mut().flatten());
+        let own = own.map(|text| (&text.name, &mut text.body));
+        let held = stored.held.iter_mut();
+        let held = held.filter_map(|hold| Some((&hold.name, hold.served.as_mut()?)));
+        for (name, body) in own.chain(held) {
+            let place = texts.compiled.len();
+            let body = std::mem::replace(body, StoredBody::Unreadable(String::new()));
+            let (digest, text, language) = match body {
+                StoredBody::Text(digest, text, language) => (digest, text, language),
+                StoredBody::Unreadable(reason) => {
+                    let diagnostic = Diagnostic::error("unreadable", reason).in_template(name);
+                    texts
+                        .compiled
+                        .push(Some((name.clone().into(), broken(None, None, diagnostic))));
+                    continue;
+                }
+            };
+            let mut source = languages.source(name, text.as_str(), digest, &language);
+            let group = match languages.restore(&source, &language) {
+                RestoredLanguage::OfSettings => 0,
+                RestoredLanguage::Other(digest, dialect, missing) => {
+                    source.digest = digest;
+                    source.missing = missing;
+                    *others.entry((dialect.id(), missing)).or_insert_with(|| {
+                        texts.groups.push(TextGroup {
+                            dialects: languages.only(&dialect, missing),
+                            sources: Vec::new(),
+                            places: Vec::new(),
+                        });
+                        texts.groups.len() - 1
+                    })
+                }
+                RestoredLanguage::Unknown(digest) => {
+                    let message = format!(
+                        "its stored text is in the dialect `{}`, which this program does not have",
+                        language.dialect
+                    );
+                    let diagnostic = Diagnostic::error("unknown-dialect", message)
+                        .in_template(name)
+                        .help("use a program that has the dialect, or load the template from its source again");
+                    let broken = broken(Some(digest), Some(source.text), diagnostic);
+                    texts.compiled.push(Some((name.clone().into(), broken)));
+                    continue;
+                }
+            };
+            texts.compiled.push(None);
+            texts.groups[group].sources.push(source);
+            texts.groups[group].places.push(place);
+        }
+        texts
+    }
+
+    /// Takes the texts that are to be compiled.
+    pub(super) fn groups(&mut self) -> Vec<TextGroup> {
+        std::mem::take(&mut self.groups)
+    }
+
+    /// Sets the compiled texts of a group, which are in its order.
+    fn set(&mut self, places: Vec<usize>, compiled: Vec<(TemplateKey, CompiledText)>) {
+        for (place, text) in places.into_iter().zip(compiled) {
+            self.compiled[place] = Some(text);
         }
     }
-    let failed = |lost: String| StartError::Failed(lost.into());
-    compiled.extend(compile_all(of_settings, compiler).await.map_err(failed)?);
-    for (dialects, sources) in others.into_values() {
-        let compiler = CompilerConfig {
+
+    /// Compiles all texts in this thread.
+    pub(super) fn compile(&mut self, mut compile: impl FnMut(&Source, &Dialects) -> CompiledText) {
+        for TextGroup {
             dialects,
-            ..compiler.clone()
-        };
-        compiled.extend(compile_all(sources, &compiler).await.map_err(failed)?);
+            sources,
+            places,
+        } in self.groups()
+        {
+            let compiled = sources.into_iter().map(|source| {
+                let text = compile(&source, &dialects);
+                (source.key, text)
+            });
+            let compiled = compiled.collect();
+            self.set(places, compiled);
+        }
     }
-    Ok(compiled)
 }
 
 fn broken(digest: Option<Digest>, text: Option<Arc<str>>, diagnostic: Diagnostic) -> CompiledText {
@@ -252,6 +325,7 @@ pub(super) fn describe(accepted: &Accepted, loaders: usize, languages: &mut Lang
         loaders: vec![Vec::new(); loaders],
         stale: Vec::new(),
         held: Vec::new(),
+        origin: accepted.origin.as_deref().cloned(),
     };
     for (loader, texts) in accepted.graph.texts() {
         if let Some(of_loader) = described.loaders.get_mut(usize::from(loader.0)) {
@@ -264,11 +338,12 @@ pub(super) fn describe(accepted: &Accepted, loaders: usize, languages: &mut Lang
         .collect();
     let held = accepted.graph.held();
     described.held = held
-        .map(|(name, served, origin)| StoredHold {
-            name: name.clone(),
-            served: served.map(|text| stored_body(name, text, languages)),
-            since: origin.version,
-            cause: origin.cause.clone(),
+        .map(|held| StoredHold {
+            served: held.served.map(|text| stored_body(&held.name, text, languages)),
+            name: held.name,
+            rejected: held.rejected,
+            since: held.origin.version,
+            cause: held.origin.cause,
         })
         .collect();
     languages.described();

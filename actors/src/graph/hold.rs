@@ -3,8 +3,10 @@
 //! The loaders always keep what the sources have. A hold lies over them, by template, so that only what was rolled back waits:
 //!
 //! - Rolling back to a version replaces the effective texts by those of that version. Each template whose source has another text is held.
-//! - A batch in which the source still has the text that waits changes nothing. Another text, a deletion or a creation lifts the hold of
-//!   that template, and it goes forward like any other.
+//! - A batch in which the source still has the text that waits changes nothing. Another text lifts the hold of that template, and it goes
+//!   forward like any other; so does a text that is the one in effect.
+//! - A deletion lifts no hold: it waits as well. Many programs delete a file and write it again, and the same text must not come through
+//!   that way.
 //! - Resuming lifts all holds at once, as if the waiting texts had just been edited.
 //!
 //! The hold of one template does not touch others. If they do not fit the held text, that is an ordinary fault: they are stale.
@@ -18,7 +20,7 @@ use crate::protocol::batch::CompiledText;
 use crate::protocol::hold::{HoldOrigin, WaitingChange, WaitingTemplate, WaitingTemplates};
 use crate::protocol::plan::Plan;
 use crate::snapshot::{Content, IdSet, Scopes, SourceText, SourceTexts};
-use crate::template::{Stage, TemplateName, Tenant};
+use crate::template::{Digest, Stage, TemplateName, Tenant};
 
 /// A template that is held.
 #[derive(Debug, Clone)]
@@ -27,10 +29,26 @@ pub(super) struct HeldText {
     pub(super) served: Option<Arc<CompiledText>>,
     /// The text that the source has; `None` if it has none.
     pub(super) waiting: Option<Arc<CompiledText>>,
+    /// The digest of the last text that the source had while it waited. A deletion does not change it.
+    pub(super) rejected: Option<Digest>,
     pub(super) origin: Arc<HoldOrigin>,
 }
 
 impl HeldText {
+    /// Returns a text that is in effect in place of that of its source.
+    pub(super) fn new(
+        served: Option<Arc<CompiledText>>,
+        waiting: Option<Arc<CompiledText>>,
+        origin: &Arc<HoldOrigin>,
+    ) -> Self {
+        Self {
+            served,
+            rejected: waiting.as_ref().and_then(|text| text.digest()),
+            waiting,
+            origin: Arc::clone(origin),
+        }
+    }
+
     /// Returns true if the same text is in effect in place of the same one.
     pub(super) fn is(&self, other: &Self) -> bool {
         are_the_same(self.served.as_ref(), other.served.as_ref())
@@ -38,33 +56,72 @@ impl HeldText {
     }
 }
 
+/// A held template for the store.
+#[derive(Debug, Clone)]
+pub(crate) struct StorableHold<T> {
+    pub(crate) name: TemplateName,
+    /// The text that is in effect; `None` if the template does not exist while it is held.
+    pub(crate) served: Option<T>,
+    /// The digest of the text that was rolled back, if the source has none meanwhile.
+    pub(crate) rejected: Option<Digest>,
+    pub(crate) origin: HoldOrigin,
+}
+
 /// The held templates. A clone shares all memory.
 pub(super) type Hold = im::OrdMap<TemplateId, Arc<HeldText>>;
 
 impl Graph {
-    /// Lifts the hold of a template if its source no longer has the text that waits.
+    /// Lifts the hold of a template if its source has another text than the one that waits.
     pub(super) fn lift_if_changed(&mut self, id: TemplateId) {
         let Some(held) = self.hold.get(&id) else { return };
-        if !are_the_same(self.source_text(id), held.waiting.as_ref()) {
-            self.hold.remove(&id);
+        let source = self.source_text(id);
+        if are_the_same(source, held.waiting.as_ref()) {
+            return;
         }
+        let is_kept = match source {
+            None => held.served.is_some(),
+            Some(text) => text.digest().is_some() && text.digest() == held.rejected,
+        };
+        if !is_kept {
+            self.hold.remove(&id);
+            return;
+        }
+        let held = HeldText {
+            waiting: source.cloned(),
+            ..(**held).clone()
+        };
+        self.hold.insert(id, Arc::new(held));
     }
 
     /// Returns each held template with the text in its place, for storing them.
-    pub(crate) fn held(&self) -> impl Iterator<Item = (&TemplateName, Option<&CompiledText>, &HoldOrigin)> {
+    pub(crate) fn held(&self) -> impl Iterator<Item = StorableHold<&CompiledText>> {
         let held = self.hold.iter();
-        held.filter_map(|(id, held)| Some((self.name(*id)?, held.served.as_deref(), &*held.origin)))
+        held.filter_map(|(id, held)| {
+            Some(StorableHold {
+                name: self.name(*id)?.clone(),
+                served: held.served.as_deref(),
+                rejected: held.rejected.filter(|_| held.waiting.is_none()),
+                origin: (*held.origin).clone(),
+            })
+        })
     }
 
     /// Holds templates that an earlier process held, over the texts that their sources had then, and returns the effect.
-    pub(crate) fn hold_again(&mut self, held: Vec<(TemplateName, Option<CompiledText>, HoldOrigin)>) -> Plan {
+    pub(crate) fn hold_again(&mut self, held: Vec<StorableHold<CompiledText>>) -> Plan {
         let mut touched = Vec::with_capacity(held.len());
-        for (name, served, origin) in held {
+        for StorableHold {
+            name,
+            served,
+            rejected,
+            origin,
+        } in held
+        {
             let id = self.id_of(&name);
             let waiting = self.source_text(id).cloned();
             touched.push((id, waiting.clone()));
             let held = HeldText {
                 served: served.map(Arc::new),
+                rejected: waiting.as_ref().map_or(rejected, |text| text.digest()),
                 waiting,
                 origin: Arc::new(origin),
             };
@@ -82,9 +139,12 @@ impl Graph {
             match are_the_same(served.as_ref(), self.source_text(id)) {
                 true => _ = next.hold.remove(&id),
                 false => {
+                    let waiting = self.source_text(id).cloned();
+                    let before = next.hold.get(&id).and_then(|held| held.rejected);
                     let held = HeldText {
                         served: served.clone(),
-                        waiting: self.source_text(id).cloned(),
+                        rejected: waiting.as_ref().map_or(before, |text| text.digest()),
+                        waiting,
                         origin: Arc::clone(origin),
                     };
                     next.hold.insert(id, Arc::new(held));
@@ -117,6 +177,7 @@ impl Graph {
             served,
             waiting,
             origin,
+            ..
         } = held;
         let digest = |text: &Option<Arc<CompiledText>>| text.as_ref().and_then(|text| text.digest());
         let diagnostics = match waiting.as_deref() {
@@ -276,6 +337,33 @@ mod tests {
             (0, "current: other 6".into())
         );
         assert!(world.resume().is_none(), "nothing waits");
+    }
+
+    #[test]
+    fn a_text_that_is_deleted_and_written_again_still_waits() {
+        let mut world = World::with(&[("a", "a 1"), ("b", "b 1")]);
+        world.edit(&[("a", "a 2")], &[]);
+        back(&mut world, 1);
+        for _ in 0..2 {
+            let (_, report) = world.edit(&[], &["a"]);
+            assert_eq!((report, waiting(&world)), (None, vec!["removed a since 3".to_owned()]));
+            assert_eq!(world.status("a"), "current: a 1");
+            let (_, report) = world.edit(&[("a", "a 2")], &[]);
+            assert_eq!((report, waiting(&world)), (None, vec!["changed a since 3".to_owned()]));
+        }
+        // Also if an operator rolls back once more in between.
+        world.edit(&[("b", "b 4")], &["a"]);
+        back(&mut world, 3);
+        world.edit(&[("a", "a 2")], &[]);
+        assert_eq!(world.status("a"), "current: a 1");
+        // Another text goes forward, and so does a deletion that the operator asks for.
+        let mut fixed = world.clone();
+        fixed.edit(&[], &["a"]);
+        fixed.edit(&[("a", "a 5")], &[]);
+        assert_eq!(fixed.status("a"), "current: a 5");
+        world.edit(&[], &["a"]);
+        world.resume().expect("two wait");
+        assert_eq!(world.graph.names().count(), 1, "only `b` is left");
     }
 
     #[test]

@@ -124,6 +124,20 @@ impl Graph {
         }
     }
 
+    /// Returns a graph with the same names and ids, and without templates.
+    pub(crate) fn without_texts(&self) -> Self {
+        Self {
+            formatters: Arc::clone(&self.formatters),
+            names: self.names.clone(),
+            ..Self::new(&Formatters::default(), self.companions.clone())
+        }
+    }
+
+    /// Returns this graph with more names. `names` continue those that it has.
+    pub(crate) fn with_names(&self, names: Index) -> Self {
+        Self { names, ..self.clone() }
+    }
+
     /// Applies a batch and returns its effect.
     ///
     /// Texts that were good, are good and call nothing bad cost only themselves. A name that is added or removed costs its callers as well.

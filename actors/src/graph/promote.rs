@@ -78,11 +78,7 @@ impl Graph {
             match are_the_same(Some(text), waiting.as_ref()) {
                 true => _ = self.hold.remove(id),
                 false => {
-                    let held = HeldText {
-                        served: Some(Arc::clone(text)),
-                        waiting,
-                        origin: Arc::clone(origin),
-                    };
+                    let held = HeldText::new(Some(Arc::clone(text)), waiting, origin);
                     self.hold.insert(*id, Arc::new(held));
                 }
             }

@@ -226,11 +226,7 @@ impl Tenants {
         for (id, text) in promoted {
             let waiting = own.source_text(id).cloned();
             let is_source = are_the_same(Some(&text), waiting.as_ref());
-            let held = HeldText {
-                served: Some(text),
-                waiting,
-                origin: Arc::clone(origin),
-            };
+            let held = HeldText::new(Some(text), waiting, origin);
             let before = match is_source {
                 true => own.hold.remove(&id),
                 false => {

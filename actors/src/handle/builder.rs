@@ -1,11 +1,11 @@
 //! [`Builder`]: the configuration of an engine.
 
 mod directories;
+mod loaders;
 #[cfg(feature = "jinja")]
 mod jinja;
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan
 use crate::fault_log::Wording;
 use crate::judge::{JudgeSettings, Plan};
 use crate::limits::Limits;
-use crate::loader::{DirectoryLoader, Loader, Mount, Rules, WatchBy};
+use crate::loader::WatchBy;
 use crate::policies::{ActorKind, Policies};
 use crate::protocol::render::OnFailure;
 use crate::reader::StandIn;
@@ -31,11 +31,7 @@ use crate::supervision::Policy;
 use crate::template::{NameError, TemplateName};
 use crate::value::Value;
 
-/// A source of templates, in the order in which they were added.
-enum LoaderSpec {
-    Mounts(Vec<Mount>),
-    Loader(Box<dyn Loader>),
-}
+use loaders::LoaderSpec;
 
 /// The configuration of an engine, which [`Builder::start`] checks and starts.
 #[must_use]
@@ -104,34 +100,6 @@ impl Builder {
             stages: StageSettings::default(),
             invalid: None,
         }
-    }
-
-    /// Loads the templates below a directory. If a name exists in several roots, the first root takes precedence.
-    pub fn root(self, directory: impl Into<PathBuf>) -> Self {
-        self.mounts([Mount::new("", directory)])
-    }
-
-    /// Loads the templates below a directory, selected by the given [`Rules`] instead of the default ones.
-    pub fn root_with(self, directory: impl Into<PathBuf>, rules: Rules) -> Self {
-        self.mounts([Mount::new("", directory).rules(rules)])
-    }
-
-    /// Sets the method by which directories are watched. The default, [`WatchBy::Auto`], fits nearly always.
-    pub fn watch_by(mut self, by: WatchBy) -> Self {
-        self.watch_by = by;
-        self
-    }
-
-    /// Loads from several directories as one set: changes in several of them form one batch. The first must exist.
-    pub fn mounts(mut self, mounts: impl IntoIterator<Item = Mount>) -> Self {
-        self.loaders.push(LoaderSpec::Mounts(mounts.into_iter().collect()));
-        self
-    }
-
-    /// Loads templates from another source. Loaders and roots are used in the order in which they are added.
-    pub fn loader(mut self, loader: impl Loader) -> Self {
-        self.loaders.push(LoaderSpec::Loader(Box::new(loader)));
-        self
     }
 
     /// Sets the language of all templates for which [`Builder::dialect_for`] chooses none. Without this, it is [`Tiny`], and with the feature
@@ -580,24 +548,14 @@ impl Builder {
             let actor = actor.name();
             StartError::Policy { actor, error }
         })?;
-        let roots = self.loaders.iter().flat_map(|spec| match spec {
-            LoaderSpec::Mounts(mounts) => &mounts[..],
-            LoaderSpec::Loader(_) => &[],
-        });
-        let roots: Vec<_> = roots.map(Mount::path).collect();
+        let roots: Vec<_> = loaders::directories(&self.loaders).collect();
         let store = self.store.iter().map(|store| ("store", &*store.directory));
         let audit = self.audit.iter().map(|audit| ("audit log", &*audit.directory));
         directories::check_apart(store.chain(audit), &roots)?;
-        let (limits, watch_by) = (&self.limits, self.watch_by);
-        let loaders = self.loaders.into_iter().map(|spec| match spec {
-            LoaderSpec::Mounts(mounts) => {
-                Box::new(DirectoryLoader::new(mounts, limits).watch_by(watch_by)) as Box<dyn Loader>
-            }
-            LoaderSpec::Loader(loader) => loader,
-        });
-        let loaders: Vec<Box<dyn Loader>> = loaders.collect();
+        let loaders = loaders::in_precedence(self.loaders, &self.limits, self.watch_by);
         let mut dialects = self.dialects;
-        dialects.of_sources = loaders.iter().flat_map(|loader| loader.dialects()).collect();
+        let of_sources = loaders.iter().flat_map(|registered| registered.loader.dialects());
+        dialects.of_sources = of_sources.collect();
         let foreign = self.foreign || dialects.of_sources.iter().any(|dialect| !dialect.is_bounded());
         for name in self.formatters.names() {
             let reason = dialects.default.formatter_name(name).err();

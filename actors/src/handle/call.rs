@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use actix::Message;
 use tracing::Instrument;
 
-use crate::engine::{ActorEntry, Engine, Registry};
-use crate::protocol::messages::RolledBack;
+use crate::engine::{ActorEntry, Engine, Registry, StoredError};
+use crate::protocol::messages::{History, RolledBack, StoredVersionInfo};
 use crate::supervision::{Fault, Serve, Unavailable};
+use crate::version::Version;
 
 /// Number of times that a lost message is sent again before the call fails with `Lost`.
 pub(super) const RETRIES: usize = 4;
@@ -54,6 +55,48 @@ impl Engine {
         let _permit = mailbox.admit()?;
         let asked = self.ask_admitted(actor, message, self.default_deadline()).await;
         asked.inspect_err(|error| mailbox.count(error))?
+    }
+
+    /// Puts a version that only the store has into the history, so that a command or a query finds it there. Does nothing for any other.
+    pub(super) async fn keep_stored(&self, version: Version) -> Result<(), StoredError> {
+        let Some(stored) = self
+            .actors
+            .stored_versions
+            .clone()
+            .filter(|stored| stored.may_have(version))
+        else {
+            return Ok(());
+        };
+        let kept = self.ask(&self.actors.registry, History).await?;
+        if kept.versions.contains(&version) {
+            return Ok(());
+        }
+        self.with_stored(move || async move { stored.keep(version).await })
+            .await
+    }
+
+    /// Returns the versions that the store has from earlier processes.
+    pub(super) async fn stored_versions(&self) -> Result<Vec<StoredVersionInfo>, StoredError> {
+        match self.actors.stored_versions.clone() {
+            Some(stored) => self.with_stored(move || async move { stored.list().await }).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Runs a query to the store in the control thread, which has timers.
+    async fn with_stored<T, F>(&self, query: impl FnOnce() -> F + Send + 'static) -> Result<T, StoredError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoredError>> + 'static,
+    {
+        let _permit = self.mailboxes.queries.admit()?;
+        let deadline = self.default_deadline();
+        let answered = self.run(move || actix::clock::timeout(deadline.within, query()))?;
+        match answered.await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(Unavailable::waited(deadline.within, deadline.limit).into()),
+            Err(_) => Err(Unavailable::Lost("the engine has stopped meanwhile".into()).into()),
+        }
     }
 
     /// Asks an actor on behalf of a call that was admitted.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Reloader;
 use crate::cause::Cause;
-use crate::engine::Engine;
+use crate::engine::{Engine, StoredError};
 use crate::protocol::messages::{
     CommandOptions, CommandStage, IdempotencyKey, Reload, Resume, RollBack, RolledBack, StageAction,
 };
@@ -99,6 +99,15 @@ impl Commands {
     /// # Errors
     /// [`Unavailable`] if there is no outcome.
     pub async fn roll_back(&self, to: Version) -> Result<RolledBack, Unavailable> {
+        match self.engine.keep_stored(to).await {
+            Ok(()) => {}
+            Err(StoredError::Unreadable(reason)) => {
+                return Ok(RolledBack::Refused(format!(
+                    "version {to} cannot be read from the store: {reason}"
+                )));
+            }
+            Err(StoredError::Unavailable(error)) => return Err(error),
+        }
         let command = self.options(&format!("roll back to {to}"));
         self.engine.command(RollBack { to, command }).await
     }

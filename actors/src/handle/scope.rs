@@ -22,13 +22,13 @@ use crate::template::{Digest, Scope, Stage, TemplateName, Tenant};
 ///
 /// let (loader, memory) = MemoryLoader::new();
 /// let acme = Scope { tenant: Some(Tenant::new("acme")?), stage: Stage::Stable };
-/// memory.set(TemplateName::new("page.txt")?, "{{ call brand.txt }} and more");
+/// memory.set(TemplateName::new("page.txt")?, "{{ call brand.txt with n }} and more");
 /// memory.set(TemplateName::new("brand.txt")?, "ours");
 /// let brand = TemplateKey { layer: Layer::of(acme.clone()), name: TemplateName::new("brand.txt")? };
 /// memory.set(brand, "ACME");
 /// let hotplate = Hotplate::builder().loader(loader).start()?;
-/// assert_eq!(hotplate.render("page.txt", &())?.body, "ours and more");
-/// assert_eq!(hotplate.scope(&acme).render("page.txt", &())?.body, "ACME and more");
+/// assert_eq!(hotplate.render("page.txt", &serde_json::json!({ "n": 1 }))?.body, "ours and more");
+/// assert_eq!(hotplate.scope(&acme).render("page.txt", &serde_json::json!({ "n": 1 }))?.body, "ACME and more");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]

@@ -51,6 +51,7 @@ mod observer;
 mod read;
 pub mod rules;
 pub mod settle;
+mod shape;
 #[cfg(test)]
 mod simulator;
 mod tree;
@@ -60,11 +61,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Changes, Depth, Hints, Loader, LoaderError};
+use super::{BlockingLoader, Changes, Depth, Hints, LoaderError};
 use crate::dialect::{Dialect, Missing};
 use crate::health::LoaderStatus;
 use crate::limits::Limits;
-use crate::template::TemplateKey;
+use crate::template::{Layer, TemplateKey};
 
 use disk::System;
 use hint_timer::{HintTimer, TimerState};
@@ -72,6 +73,7 @@ use inbox::{EventQueue, Inbox};
 use kernel::recursive::Recursive;
 use observer::{Mode, Observer};
 use rules::{CompiledRules, Rules};
+use shape::{KeyShape, RootLayer};
 use tree::Tree;
 use watches::{WatchError, Watches};
 
@@ -87,6 +89,8 @@ pub struct Mount {
     supplementary: bool,
     missing: Missing,
     dialect: Option<Arc<dyn Dialect>>,
+    layer: RootLayer,
+    data_prefix: Option<String>,
 }
 
 impl Mount {
@@ -102,11 +106,14 @@ impl Mount {
             supplementary: false,
             missing: Missing::Error,
             dialect: None,
+            layer: RootLayer::default(),
+            data_prefix: None,
         }
     }
 
     /// Returns the directory.
-    pub(crate) fn path(&self) -> &Path {
+    #[must_use]
+    pub fn directory(&self) -> &Path {
         &self.path
     }
 
@@ -116,6 +123,41 @@ impl Mount {
     #[must_use]
     pub fn late(mut self) -> Self {
         self.late = true;
+        self
+    }
+
+    /// Makes these files the texts of a layer: of a later stage, or of one tenant.
+    ///
+    /// ```
+    /// use hotplate_actors::template::{Layer, Scope, Stage};
+    /// use hotplate_actors::{Hotplate, Mount};
+    ///
+    /// let canary = Layer::of(Scope { tenant: None, stage: Stage::Canary });
+    /// let builder = Hotplate::builder().mounts([Mount::new("", "templates"), Mount::new("", "next").layer(canary)]);
+    /// ```
+    #[must_use]
+    pub fn layer(mut self, layer: Layer) -> Self {
+        self.layer = RootLayer::One(layer);
+        self
+    }
+
+    /// Makes the first directory of each path the tenant that the file belongs to, and perhaps its stage: `acme/page.html` and
+    /// `acme@canary/page.html` are texts of `page.html`. A directory whose name is not valid is left out, with a remark. Symbolic links are
+    /// left out as well, because one could lead to the files of another tenant.
+    ///
+    /// A tenant may have its templates in a directory `templates` of its own, beside its data: `acme/templates/page.html`.
+    #[must_use]
+    pub fn tenants(mut self) -> Self {
+        self.layer = RootLayer::Tenants;
+        self.rules.links = Links::Never;
+        self
+    }
+
+    /// Makes `.json` files in the directory `data` of each tenant its data, under names with this prefix.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tenant_data(mut self, prefix: &str) -> Self {
+        self.data_prefix = Some(prefix.to_owned());
         self
     }
 
@@ -221,6 +263,7 @@ pub struct DirectoryLoader {
     /// The directories that identify the templates of a store.
     identity: String,
     dialects: Vec<Arc<dyn Dialect>>,
+    shape: KeyShape,
     by: WatchBy,
     timer: Option<HintTimer>,
     /// The timer to wake and the time of the next attempt, after native events could not be set up.
@@ -235,6 +278,7 @@ impl DirectoryLoader {
     pub fn new(mounts: impl IntoIterator<Item = Mount>, limits: &Limits) -> Self {
         let (mut rule_error, mut trees, mut dialects) = (None, Vec::new(), Vec::new());
         let mut identity = Vec::new();
+        let mut shape = KeyShape::default();
         for mount in mounts {
             let Mount {
                 prefix,
@@ -244,7 +288,12 @@ impl DirectoryLoader {
                 supplementary,
                 missing,
                 dialect,
+                layer,
+                data_prefix,
             } = mount;
+            shape.is_used |= layer != RootLayer::default();
+            shape.data_prefix = shape.data_prefix.or(data_prefix);
+            let prefix = format!("{}{prefix}", layer.prefix());
             if !supplementary {
                 identity.push(path.display().to_string());
             }
@@ -269,6 +318,7 @@ impl DirectoryLoader {
             roots,
             identity: identity.join(", "),
             dialects,
+            shape,
             by: WatchBy::default(),
             timer: None,
             listen_again: None,
@@ -305,7 +355,11 @@ impl Drop for DirectoryLoader {
     }
 }
 
-impl Loader for DirectoryLoader {
+impl BlockingLoader for DirectoryLoader {
+    fn name(&self) -> &'static str {
+        "directory"
+    }
+
     fn describe(&self) -> String {
         let paths: Vec<String> = self.roots.iter().map(|path| path.display().to_string()).collect();
         paths.join(", ")
@@ -359,7 +413,7 @@ impl Loader for DirectoryLoader {
         if self.inbox.is_over() {
             return Err(LoaderError::new("the engine has stopped"));
         }
-        found
+        found.map(|changes| self.shape.keys(changes))
     }
 
     fn dialects(&self) -> Vec<Arc<dyn Dialect>> {
@@ -367,7 +421,9 @@ impl Loader for DirectoryLoader {
     }
 
     fn status(&self) -> LoaderStatus {
-        self.observer.status()
+        let mut status = self.observer.status();
+        status.remarks.extend(self.shape.remarks());
+        status
     }
 }
 

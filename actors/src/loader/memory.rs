@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Changes, Depth, Hints, Loader, LoaderError};
+use super::{BlockingLoader, Changes, Depth, Hints, LoaderError};
 use crate::template::{NameError, Source, TemplateKey, TemplateName};
 
 /// The sources, and the names that changed since the last sync.
@@ -14,7 +14,8 @@ struct MemoryState {
     hints: Option<Hints>,
 }
 
-/// Loads the sources that are set through its [`MemoryHandle`].
+/// Loads the sources that are set through its [`MemoryHandle`]: for templates that a program makes itself, and to test handlers without a
+/// disk. What one call of [`MemoryHandle::edit`] changes is one batch, and so one version.
 #[derive(Debug)]
 pub struct MemoryLoader(Arc<Mutex<MemoryState>>);
 
@@ -85,7 +86,11 @@ impl MemoryHandle {
     }
 }
 
-impl Loader for MemoryLoader {
+impl BlockingLoader for MemoryLoader {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
     fn describe(&self) -> String {
         "templates in memory".into()
     }

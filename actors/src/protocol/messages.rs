@@ -12,14 +12,15 @@ use actix::Message;
 use crate::cause::Cause;
 use crate::context::Context;
 use crate::diagnostic::Diagnostic;
-use crate::snapshot::{Compared, Snapshot, StoredStale};
+use crate::snapshot::index::Index;
+use crate::snapshot::{Compared, Content, Snapshot, StoredStale};
 use crate::supervision::{Fault, TakenSlot, Unavailable};
 use crate::template::{Digest, Source, Stage, TemplateKey, TemplateName};
 use crate::version::{Revision, Version};
 
 use super::batch::CompiledBatch;
 use super::hold::WaitingTemplates;
-pub use super::kept::VersionNotKept;
+pub use super::kept::{StoredVersionInfo, VersionNotKept, VersionOrigin};
 use super::load::LoaderError;
 use super::plan::Plan;
 use super::render::{RenderFailure, RenderOptions, Rendered};
@@ -174,6 +175,25 @@ pub struct RestoreVersion<G> {
     pub graph: G,
     /// The store that it comes from.
     pub cause: Cause,
+    /// The time and the cause with which it was published, if they were stored.
+    pub origin: Option<VersionOrigin>,
+}
+
+/// Keep a version that an earlier process has published, as one of the history. It was read from the store.
+#[derive(Debug, Message)]
+#[rtype(result = "BatchOutcome")]
+pub struct KeepVersion<G> {
+    /// The number of the accepted state that the ids of `names` and `graph` continue. If there is another one, the answer is
+    /// [`BatchOutcome::Conflict`].
+    pub base: u64,
+    /// The number of the version.
+    pub version: Version,
+    /// All names, also those that only this version has.
+    pub(crate) names: Index,
+    /// The content of the version.
+    pub(crate) content: Content,
+    /// The state of the Graph, with the same names.
+    pub graph: G,
 }
 
 // --- to the StoreWriter -----------------------------------------------------------------------------------------------------
@@ -334,6 +354,9 @@ pub struct History;
 pub struct KeptVersions {
     /// The versions, oldest first, the current one last.
     pub versions: Vec<Version>,
+    /// The versions of earlier processes that the store has, oldest first. They can be compared and rolled back to as well, which puts them
+    /// into `versions`.
+    pub stored: Vec<StoredVersionInfo>,
     /// The templates whose newest text waits because of a [`RollBack`].
     pub waiting: WaitingTemplates,
 }
@@ -355,6 +378,9 @@ pub enum CompareError {
     /// One of the versions is not, or no longer, kept.
     #[error(transparent)]
     NotKept(#[from] VersionNotKept),
+    /// One of the versions is stored, and cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// There is no answer.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

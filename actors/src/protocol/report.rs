@@ -18,7 +18,7 @@ pub struct Report {
     pub digest: Digest,
     /// The cause: a name, a reason and a trace.
     pub cause: Cause,
-    /// New texts that compile, without those that only call one.
+    /// Templates that are served from another text of their own than before, which may have come with an earlier batch.
     pub changed: Vec<TemplateKey>,
     /// Removed texts.
     pub removed: Vec<TemplateKey>,

@@ -14,7 +14,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, TemplateId};
 use crate::events::{Event, Fallback};
 use crate::snapshot::{CostlyFailure, Failure, LateFaultLimits, Scoped, Serving, Substitute, Why};
-use crate::template::Digest;
+use crate::template::{Digest, Layer};
 use crate::version::Version;
 
 /// A render that failed.
@@ -246,6 +246,7 @@ impl Reader {
                 version,
                 serving,
                 why,
+                scope: place.scope().cloned().map(Layer::of),
             })));
         }
     }

@@ -9,7 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, RenderError, RenderFault, TemplateId};
 use crate::events::{Event, Fixed};
 use crate::snapshot::{CostlyFailure, RenderRoute, Scoped, Snapshot, Substitute, Success};
-use crate::template::{Digest, Scope, TemplateName};
+use crate::template::{Digest, Layer, Scope, TemplateName};
 
 impl Reader {
     /// Records a render that hung (`hung`), or that exceeded a deadline although it had time to begin.
@@ -81,7 +81,13 @@ impl Reader {
         if watching.is_some_and(|late| late.succeeded(id, version, is_current, Instant::now())) {
             self.shared.fault_log.fixed(template, version);
             let template = template.clone();
-            self.shared.events.send(Event::Fixed(Fixed { template, version }));
+            let scope = place.scope().cloned().map(Layer::of);
+            let fixed = Fixed {
+                template,
+                version,
+                scope,
+            };
+            self.shared.events.send(Event::Fixed(fixed));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::cause::Cause;
-use crate::dialect::{Members, TemplateId};
+use crate::dialect::TemplateId;
 use crate::protocol::report::{Effects, NameSample, Report};
 use crate::snapshot::index::Index;
 use crate::snapshot::{Content, EntryStatus, IdSet, NameHasher, Snapshot, are_same_faults};
@@ -43,16 +43,17 @@ impl Report {
         let key = |id: TemplateId| names.name(id).map(TemplateKey::from);
         let (before, after) = (compared.before, compared.after);
         let mut changed = Vec::new();
-        for id in compared.texts {
-            let digest = |content: &Content| content.view.member(*id).map(|member| member.digest);
+        let texts: IdSet = compared.texts.iter().copied().collect();
+        // A template that is current again may be served from a text that came earlier.
+        for id in texts.or(&effects.recovered).iter() {
+            let digest = |content: &Content| content.status(id).closure().map(|closure| closure.top().digest);
             if digest(after).is_some() && digest(after) != digest(before) {
-                changed.extend(key(*id));
+                changed.extend(key(id));
             }
         }
         // A template that is gone had a text, or was broken.
         let was_bad = before.stale().bad().without(after.stale().bad());
-        let mut removed: IdSet = compared.texts.iter().copied().collect();
-        removed = removed.or(&was_bad);
+        let removed = texts.or(&was_bad);
         let is_gone = |content: &Content, id| matches!(content.status(id), EntryStatus::Gone);
         let removed = removed.iter().filter(|id| is_gone(after, *id) && !is_gone(before, *id));
         let mut removed: Vec<TemplateKey> = removed.filter_map(key).collect();

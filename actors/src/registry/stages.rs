@@ -153,7 +153,7 @@ impl<G: TextGraph + Clone> Registry<G> {
                     before,
                     ..decided.note()
                 };
-                let next = self.noted(next, note);
+                let next = Self::made(self.noted(next, note), &report.cause, false);
                 let stages = Arc::clone(&next.stages);
                 self.swap(next, &report, &effects, Instant::now(), false)?;
                 self.0.stages.apply(&stages);

@@ -40,7 +40,12 @@ pub(super) struct HistoryEntry {
     pub(super) kept: KeptVersion,
     /// The bytes of the texts that it has and the version after it does not.
     bytes: u64,
+    /// True if it was read from the store.
+    is_stored: bool,
 }
+
+/// The versions of the history that were read from the store, at most.
+const STORED_MAX: usize = 4;
 
 /// The next version to publish.
 pub(super) struct NextVersion<'p> {
@@ -163,7 +168,8 @@ impl RegistryState {
             state.history_bytes = state.history_bytes.saturating_add(bytes);
             let is_left = false;
             let kept = KeptVersion { generation, is_left };
-            state.history.push_back(HistoryEntry { kept, bytes });
+            let is_stored = false;
+            state.history.push_back(HistoryEntry { kept, bytes, is_stored });
         }
         if let Some(to) = rolled_back_to {
             state.leave_after(to);
@@ -219,6 +225,46 @@ impl RegistryState {
             snapshot: Arc::new(snapshot),
             ..self.clone()
         }
+    }
+
+    /// Returns the state with one more version in the history, which an earlier process has published. `names` are all names, also those of
+    /// that version. Only a few such versions are kept at a time, and the next publication drops them like any that exceed the limits.
+    pub(super) fn with_stored(&self, names: Index, content: Content, version: Version, limits: &Limits) -> Self {
+        let mut state = self.clone();
+        state.names = names;
+        let at = state
+            .history
+            .partition_point(|entry| entry.kept.generation.version < version);
+        let next = state.history.get(at).map(|entry| &entry.kept.generation.content);
+        let texts = next.unwrap_or(self.content()).view.differences(&content.view);
+        let own = texts.iter().filter_map(|id| content.view.member(*id)).map(bytes_of);
+        let bytes = own.fold(0, u64::saturating_add);
+        // A store keeps the shared stable scope only.
+        let scopes = Scopes::default();
+        let generation = Arc::new(Generation {
+            version,
+            content,
+            scopes,
+        });
+        let kept = KeptVersion {
+            generation,
+            is_left: false,
+        };
+        let is_stored = true;
+        state.history.insert(at, HistoryEntry { kept, bytes, is_stored });
+        state.history_bytes = state.history_bytes.saturating_add(bytes);
+        loop {
+            let others = state.history.iter().enumerate();
+            let mut others = others.filter(|(_, entry)| entry.is_stored && entry.kept.generation.version != version);
+            let Some((oldest, _)) = others.next() else { break };
+            let is_over = others.count() + 2 > STORED_MAX || state.history_bytes > limits.history_bytes;
+            if !is_over {
+                break;
+            }
+            let dropped = state.history.remove(oldest);
+            state.history_bytes -= dropped.map_or(0, |dropped| dropped.bytes);
+        }
+        state
     }
 
     /// Marks the versions after one as left: an operator rolled back because they are worse.

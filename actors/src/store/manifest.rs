@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::version::{StoredBody, StoredClass, StoredHold, StoredLanguage, StoredText, StoredVersion};
 use crate::cause::Cause;
+use crate::protocol::kept::VersionOrigin;
 use crate::template::{Digest, Missing, TemplateName};
 use crate::version::Version;
 
@@ -61,6 +62,31 @@ struct Body {
     stale: Vec<Class>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     held: Vec<Held>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made: Option<Made>,
+}
+
+/// The part of a manifest that a list of versions shows.
+#[derive(Deserialize)]
+struct Head {
+    digest: String,
+    #[serde(default)]
+    made: Option<Made>,
+}
+
+/// The time and the cause of a version.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Made {
+    at_ms: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    roll_back: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<String>,
 }
 
 /// A held template: the text in its place, if there is one, and the rollback.
@@ -68,6 +94,8 @@ struct Body {
 #[serde(deny_unknown_fields)]
 struct Held {
     served: Text,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rejected: Option<String>,
     since: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     by: Option<String>,
@@ -119,6 +147,7 @@ pub(crate) fn to_bytes(version: &StoredVersion) -> Result<(Vec<u8>, Digest), ser
             })
             .collect(),
         held: version.held.iter().map(Held::of).collect(),
+        made: version.origin.as_ref().map(Made::of),
     };
     let mut json = serde_json::to_vec(&body)?;
     json.push(b'\n');
@@ -133,6 +162,30 @@ fn is_strict(missing: &Missing) -> bool {
     *missing == Missing::Error
 }
 
+/// Reads the part of a manifest that a list of versions shows: the digest, the time and the cause of the version.
+///
+/// # Errors
+/// The damage, in a few words.
+pub(crate) fn head(bytes: &[u8]) -> Result<(String, Option<VersionOrigin>), String> {
+    let (json, _) = checked(bytes)?;
+    let head: Head = serde_json::from_str(json).map_err(unreadable)?;
+    Ok((head.digest, head.made.map(Made::origin)))
+}
+
+/// Returns the JSON of a manifest, which has its digest.
+fn checked(bytes: &[u8]) -> Result<(&str, Digest), String> {
+    let whole = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
+    let rest = after_head(whole, "manifest")?;
+    let (line, json) = rest.split_once('\n').ok_or("it is half written")?;
+    let digest = parse_digest(line).filter(|digest| *digest == Digest::of(json.as_bytes()));
+    Ok((json, digest.ok_or("it is damaged or half written")?))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` asks for")]
+fn unreadable(error: serde_json::Error) -> String {
+    format!("it cannot be read: {error}")
+}
+
 /// Reads a manifest. `text` returns the text with a digest, in a language.
 ///
 /// # Errors
@@ -141,12 +194,8 @@ pub(crate) fn parse<T>(bytes: &[u8], mut text: T) -> Result<(StoredVersion, Dige
 where
     T: FnMut(&TemplateName, Digest, StoredLanguage) -> Result<StoredBody, String>,
 {
-    let whole = std::str::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
-    let rest = after_head(whole, "manifest")?;
-    let (line, json) = rest.split_once('\n').ok_or("it is half written")?;
-    let digest = parse_digest(line).filter(|digest| *digest == Digest::of(json.as_bytes()));
-    let digest = digest.ok_or("it is damaged or half written")?;
-    let body: Body = serde_json::from_str(json).map_err(|error| format!("it cannot be read: {error}"))?;
+    let (json, digest) = checked(bytes)?;
+    let body: Body = serde_json::from_str(json).map_err(unreadable)?;
     let name = |name: &str| TemplateName::new(name).map_err(|error| error.to_string());
     let mut body_of = |each: &Text, name: &TemplateName| -> Result<Option<StoredBody>, String> {
         match (each.text.as_deref().and_then(parse_digest), &each.unreadable) {
@@ -160,10 +209,9 @@ where
         Ok(StoredHold {
             served: body_of(&held.served, &name)?,
             name,
+            rejected: held.rejected.as_deref().and_then(parse_digest),
             since: Version::from_number(held.since),
-            cause: Cause::by(&held.by.unwrap_or_default())
-                .reason(&held.reason.unwrap_or_default())
-                .trace(&held.trace.unwrap_or_default()),
+            cause: cause(held.by, held.reason, held.trace),
         })
     });
     let held = held.collect::<Result<_, String>>()?;
@@ -194,6 +242,7 @@ where
         loaders,
         stale,
         held,
+        origin: body.made.map(Made::origin),
     };
     Ok((version, digest))
 }
@@ -230,10 +279,39 @@ impl Text {
     }
 }
 
+impl Made {
+    fn of(origin: &VersionOrigin) -> Self {
+        let VersionOrigin {
+            at_ms,
+            cause,
+            is_roll_back,
+        } = origin;
+        Self {
+            at_ms: *at_ms,
+            roll_back: *is_roll_back,
+            by: cause.name().map(str::to_owned),
+            reason: cause.why().map(str::to_owned),
+            trace: cause.trace_id().map(str::to_owned),
+        }
+    }
+
+    fn origin(self) -> VersionOrigin {
+        let cause = cause(self.by, self.reason, self.trace);
+        VersionOrigin::new(self.at_ms, cause, self.roll_back)
+    }
+}
+
+fn cause(by: Option<String>, reason: Option<String>, trace: Option<String>) -> Cause {
+    Cause::by(&by.unwrap_or_default())
+        .reason(&reason.unwrap_or_default())
+        .trace(&trace.unwrap_or_default())
+}
+
 impl Held {
     fn of(held: &StoredHold) -> Self {
         Self {
             served: Text::new(&held.name, held.served.as_ref()),
+            rejected: held.rejected.map(|digest| format!("{digest:#}")),
             since: held.since.number(),
             by: held.cause.name().map(str::to_owned),
             reason: held.cause.why().map(str::to_owned),

@@ -12,6 +12,7 @@ use super::{
     KnownContent, MANIFEST_BYTES_MAX, SMALL_BYTES_MAX, Store, StoreError, TEXT_BYTES_MAX, UNFINISHED, io_error,
     text_path,
 };
+use crate::protocol::kept::StoredVersionInfo;
 use crate::template::{Digest, TemplateName};
 
 impl Store {
@@ -43,6 +44,38 @@ impl Store {
         }
         version.version = crate::version::Version::from_number(number);
         Ok(version)
+    }
+
+    /// Returns the versions before one whose manifests are whole, oldest first. Each manifest is read once.
+    pub(crate) fn versions_before(&mut self, before: u64) -> Result<Vec<StoredVersionInfo>, StoreError> {
+        let numbers: Vec<u64> = self.manifests()?.range(..before).copied().collect();
+        self.listed.retain(|number, _| numbers.binary_search(number).is_ok());
+        for number in numbers {
+            if self.listed.contains_key(&number) {
+                continue;
+            }
+            let head = self.files.read(&self.manifest_path(number), MANIFEST_BYTES_MAX);
+            let head = head.map_err(|error| error.to_string());
+            let head = head.and_then(|bytes| manifest::head(&bytes)).inspect_err(|reason| {
+                let path = self.manifest_path(number);
+                tracing::warn!(path = %path.display(), reason, "a stored version cannot be listed");
+            });
+            let version = crate::version::Version::from_number(number);
+            let info = head.map(|(digest, origin)| StoredVersionInfo::new(version, &digest, origin));
+            self.listed.insert(number, info.ok());
+        }
+        Ok(self.listed.values().flatten().cloned().collect())
+    }
+
+    /// Reads a version with all its texts, each of which has its digest; `None` if the store does not have it.
+    ///
+    /// # Errors
+    /// The file that is damaged, and how.
+    pub(crate) fn read_version(&mut self, number: u64) -> Result<Option<StoredVersion>, String> {
+        match self.files.length(&self.manifest_path(number)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            _ => self.version(number, None).map(Some),
+        }
     }
 
     /// Reads a pointer; `None` if there is none.

@@ -18,6 +18,7 @@ pub(crate) struct StoreState {
     skipped: AtomicU64,
     writes: AtomicU64,
     failures: AtomicU64,
+    repaired: AtomicU64,
     noted: Mutex<Noted>,
 }
 
@@ -48,8 +49,14 @@ impl StoreState {
         noted.problems = problems;
     }
 
+    /// Returns the version that was served at the start.
+    pub(crate) fn opened_version(&self) -> Option<Version> {
+        self.lock().opened
+    }
+
     /// Notes problems that were found while a version was written. Only the last ones are kept.
     pub(crate) fn found(&self, problems: Vec<String>) {
+        self.repaired.fetch_add(problems.len() as u64, Ordering::Relaxed);
         let mut noted = self.lock();
         noted.problems.extend(problems);
         let beyond = noted.problems.len().saturating_sub(PROBLEMS_MAX);
@@ -98,6 +105,7 @@ impl StoreState {
             skipped: self.skipped.load(Ordering::Relaxed),
             writes: self.writes.load(Ordering::Relaxed),
             failures: self.failures.load(Ordering::Relaxed),
+            repaired: self.repaired.load(Ordering::Relaxed),
             error: noted.error,
             problems: noted.problems,
             not_loaded: noted.not_loaded.into_iter().flatten().collect(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{Files, SystemFiles};
-use super::inspection::INSPECTED;
+use super::inspection::{INSPECTED, READ_IN_CHECK, READ_WITH_VERSION};
 use super::simulated::{Dice, SimulatedFiles};
 use super::version::{SharedText, StoredBody, StoredClass, StoredHold, StoredLanguage, StoredText, StoredVersion};
 use super::{Store, StoreError};
@@ -73,6 +73,7 @@ pub(super) fn version(number: u64) -> StoredVersion {
     let held = (number >= 4).then(|| StoredHold {
         name: TemplateName::new("partial.html").expect("valid"),
         served: Some(text("partial.html", "partial 0").body),
+        rejected: Some(crate::template::Digest::of(b"rejected")),
         since: Version::from_number(4),
         cause: Cause::by("alice").reason("the prices are wrong"),
     });
@@ -82,6 +83,7 @@ pub(super) fn version(number: u64) -> StoredVersion {
         loaders: vec![vec![page, partial, text("same.html", "same")], vec![unreadable]],
         stale: stale.into_iter().collect(),
         held: held.into_iter().collect(),
+        origin: None,
     }
 }
 
@@ -368,8 +370,12 @@ fn a_text_that_disappears_while_the_process_runs_is_written_again() {
                 store.take_found().len()
             })
             .collect();
-        // The turn of the first 64 was with the version that wrote them.
-        assert_eq!(found, [INSPECTED, 1, INSPECTED], "{case}");
+        // The turn of the first 64 was with the version that wrote them, and reading finds others before their turn.
+        assert_eq!(found.iter().sum::<usize>(), TEXTS, "{case}");
+        assert!(
+            found.iter().all(|found| *found <= INSPECTED + READ_WITH_VERSION.texts),
+            "{case}: {found:?}"
+        );
         let opened = super::tests::store(&files).open().expect("opens");
         assert_eq!(opened.version.expect("a version").version.number(), 4, "{case}");
         assert!(opened.problems.is_empty(), "{case}");
@@ -443,4 +449,53 @@ fn a_thousand_versions_leave_as_many_files_as_ten() {
         files.all().len()
     };
     assert_eq!(count(11), count(1_001));
+}
+
+#[test]
+fn a_text_that_was_changed_without_another_length_is_found_and_written_again() {
+    const TEXTS: usize = READ_IN_CHECK.texts * 2 + 1;
+    let many = |number: u64| {
+        let texts = (0..TEXTS).map(|at| text(&format!("{at:04}.html"), &format!("text {at}")));
+        StoredVersion {
+            loaders: vec![texts.collect()],
+            stale: Vec::new(),
+            held: Vec::new(),
+            ..version(number)
+        }
+    };
+    let files = SimulatedFiles::new();
+    let mut store = store(&files);
+    store.write(many(1)).expect("writes");
+    let mut damaged = 0;
+    for path in files.all().iter().filter(|path| path.starts_with("/store/blobs")) {
+        files.damage(path, |content| content[0] ^= 1);
+        damaged += 1;
+    }
+    assert_eq!(damaged, TEXTS);
+    // A check while nothing is published reads a bounded number, and a version fewer.
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        assert!(!store.write(many(1)).expect("checks"));
+        found.push(store.take_found());
+    }
+    // The version that wrote them has counted the first ones as read, so their turn comes last.
+    store.write(many(2)).expect("writes");
+    found.push(store.take_found());
+    let counts: Vec<usize> = found.iter().map(Vec::len).collect();
+    assert_eq!(
+        counts,
+        [
+            READ_IN_CHECK.texts,
+            TEXTS - READ_IN_CHECK.texts - READ_WITH_VERSION.texts,
+            READ_WITH_VERSION.texts
+        ]
+    );
+    assert!(
+        found[2][0].contains("`0000.html`") && found[2][0].contains("another content"),
+        "{}",
+        found[2][0]
+    );
+    let opened = super::tests::store(&files).open().expect("opens");
+    assert_eq!(opened.version.expect("a version").version.number(), 2);
+    assert!(opened.problems.is_empty(), "{:?}", opened.problems);
 }

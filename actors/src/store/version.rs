@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cause::Cause;
 use crate::dialect::Unit;
+use crate::protocol::kept::VersionOrigin;
 use crate::template::{Digest, Missing, Source, TemplateName};
 use crate::version::Version;
 
@@ -21,6 +22,8 @@ pub(crate) struct StoredVersion {
     pub(crate) stale: Vec<StoredClass>,
     /// The templates that an operator rolled back, sorted by name.
     pub(crate) held: Vec<StoredHold>,
+    /// The time and the cause of the version.
+    pub(crate) origin: Option<VersionOrigin>,
 }
 
 /// A template that an operator rolled back. The text of its loader waits.
@@ -29,6 +32,8 @@ pub(crate) struct StoredHold {
     pub(crate) name: TemplateName,
     /// The text that is in effect; `None` if the template does not exist meanwhile.
     pub(crate) served: Option<StoredBody>,
+    /// The digest of the text that was rolled back, if the source has none meanwhile.
+    pub(crate) rejected: Option<Digest>,
     /// The version that the rollback made.
     pub(crate) since: Version,
     pub(crate) cause: Cause,

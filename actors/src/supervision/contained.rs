@@ -6,10 +6,10 @@ use std::task::{Context, Poll};
 use super::contain;
 
 /// A future whose panics, in `poll` or in `Drop`, become its error.
-pub(super) struct Contained<'f, T>(Option<Pin<Box<dyn Future<Output = T> + 'f>>>);
+pub(crate) struct Contained<'f, T>(Option<Pin<Box<dyn Future<Output = T> + 'f>>>);
 
 impl<'f, T> Contained<'f, T> {
-    pub(super) fn new(future: impl Future<Output = T> + 'f) -> Self {
+    pub(crate) fn new(future: impl Future<Output = T> + 'f) -> Self {
         Self(Some(Box::pin(future)))
     }
 }

@@ -24,8 +24,18 @@ pub(super) struct Model {
     /// The texts of each loader, in the order of precedence.
     pub(super) loaders: BTreeMap<u16, Texts>,
     pub(super) content: Content,
-    /// The held templates: the text in effect, and the text that waits.
-    pub(super) hold: BTreeMap<String, (Option<String>, Option<String>)>,
+    /// The held templates.
+    pub(super) hold: BTreeMap<String, ModelHold>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ModelHold {
+    /// The text in effect.
+    served: Option<String>,
+    /// The text that the source has.
+    waiting: Option<String>,
+    /// The last text that the source had while it waited.
+    rejected: Option<String>,
 }
 
 impl Model {
@@ -43,8 +53,8 @@ impl Model {
     /// Returns the text of each name that is in effect: the held one, or that of its source.
     pub(super) fn effective_texts(&self) -> Texts {
         let mut texts = self.source_texts();
-        for (name, (served, _)) in &self.hold {
-            match served {
+        for (name, hold) in &self.hold {
+            match &hold.served {
                 Some(text) => _ = texts.insert(name.clone(), text.clone()),
                 None => _ = texts.remove(name),
             }
@@ -52,20 +62,36 @@ impl Model {
         texts
     }
 
-    /// Lifts the hold of every template whose source no longer has the text that waits.
+    /// Lifts the hold of every template whose source has another text than the one that waits. A deletion waits as well.
     pub(super) fn lift(&mut self) {
         let source = self.source_texts();
-        self.hold
-            .retain(|name, (_, waiting)| source.get(name) == waiting.as_ref());
+        self.hold.retain(|name, hold| {
+            let now = source.get(name);
+            let is_kept = match now {
+                None => hold.waiting.is_none() || hold.served.is_some(),
+                Some(text) => hold.waiting.as_ref() == Some(text) || hold.rejected.as_ref() == Some(text),
+            };
+            hold.waiting = now.cloned();
+            is_kept
+        });
     }
 
     /// Goes back to the texts and the content of an earlier version. Every template whose source has another text is held.
     pub(super) fn roll_back(&mut self, texts: &Texts, content: &Content) {
         let source = self.source_texts();
         let names: BTreeSet<&String> = texts.keys().chain(source.keys()).collect();
-        let texts = |name: &String| (texts.get(name).cloned(), source.get(name).cloned());
-        let both = names.into_iter().map(|name| (name.clone(), texts(name)));
-        self.hold = both.filter(|(_, (served, waiting))| served != waiting).collect();
+        let hold = |name: &String| {
+            let waiting = source.get(name).cloned();
+            let before = self.hold.get(name).and_then(|hold| hold.rejected.clone());
+            ModelHold {
+                served: texts.get(name).cloned(),
+                rejected: waiting.clone().or(before),
+                waiting,
+            }
+        };
+        let each = names.into_iter().map(|name| (name.clone(), hold(name)));
+        let each: BTreeMap<String, ModelHold> = each.filter(|(_, hold)| hold.served != hold.waiting).collect();
+        self.hold = each;
         self.content = content.clone();
     }
 

@@ -20,6 +20,11 @@ enum KnownText {
 }
 
 impl KnownSources {
+    /// Returns the keys of all texts.
+    pub(crate) fn keys(&self) -> Vec<TemplateKey> {
+        self.0.keys().cloned().collect()
+    }
+
     /// Returns the real differences, and the state once these are accepted.
     #[must_use]
     pub(crate) fn compare(mut self, mut changes: Changes) -> (Changes, Self) {

@@ -9,7 +9,9 @@ use std::sync::{Arc, Barrier, Condvar, Mutex};
 use hotplate_actors::dialect::tiny::Tiny;
 use hotplate_actors::dialect::{Dialect, Unit};
 use hotplate_actors::loader::{Changes, Depth, Hints, LoaderError};
-use hotplate_actors::{Diagnostic, Hotplate, Limits, Loader, MemoryHandle, MemoryLoader, StartError, TemplateName};
+use hotplate_actors::{
+    BlockingLoader, Diagnostic, Hotplate, Limits, MemoryHandle, MemoryLoader, StartError, TemplateName,
+};
 
 use crate::watching::{run, wait_for, write};
 
@@ -376,7 +378,7 @@ fn a_large_batch_does_not_delay_a_small_one_of_another_loader() {
 /// A loader whose first sync waits until all others have begun theirs.
 struct Together(Arc<Barrier>, MemoryLoader);
 
-impl Loader for Together {
+impl BlockingLoader for Together {
     fn describe(&self) -> String {
         "a loader that waits for others".into()
     }
@@ -423,7 +425,7 @@ fn all_loaders_start_together_and_make_one_version() {
 /// A loader that cannot load.
 struct Broken;
 
-impl Loader for Broken {
+impl BlockingLoader for Broken {
     fn describe(&self) -> String {
         "broken".into()
     }

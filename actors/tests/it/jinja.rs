@@ -1,6 +1,7 @@
 //! The dialect `jinja`: its output compared with that of minijinja, and everything that it refuses.
 
 mod across;
+pub(crate) mod arbitrary;
 mod cases;
 #[cfg(feature = "jinja-contrib")]
 mod contrib;

@@ -1,6 +1,7 @@
 //! Integration tests of the engine.
 
 mod against_the_crate;
+mod arbitrary;
 #[cfg(target_os = "linux")]
 mod burst;
 mod canary;
@@ -17,7 +18,9 @@ mod isolation;
 #[cfg(feature = "jinja")]
 mod jinja;
 mod mistyped;
+mod mutations;
 mod layers;
+mod loaders;
 mod preview;
 mod promises;
 mod same_as_the_crate;

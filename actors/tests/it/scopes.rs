@@ -2,7 +2,8 @@
 
 use hotplate_actors::template::{Layer, Scope, Stage, TemplateKey, Tenant};
 use hotplate_actors::{
-    Hotplate, Limits, MemoryHandle, MemoryLoader, ReloadOutcome, RenderFailure, Status, StoreOptions, TemplateName,
+    Event, Hotplate, Limits, MemoryHandle, MemoryLoader, ReloadOutcome, RenderFailure, Status, StoreOptions,
+    TemplateName,
 };
 use serde_json::json;
 
@@ -11,6 +12,11 @@ fn block<T>(future: impl Future<Output = T>) -> T {
         .build()
         .expect("a runtime")
         .block_on(future)
+}
+
+/// Returns a context for templates that call others.
+fn data() -> serde_json::Value {
+    json!({ "n": 1 })
 }
 
 fn scope(tenant: &str, stage: Stage) -> Scope {
@@ -61,18 +67,18 @@ fn a_store_refuses_texts_of_other_layers_whole() {
                 reason.contains(&key(other).to_string()) && reason.contains("store"),
                 "{reason}"
             );
-            assert_eq!(hotplate.render("a.html", &()).expect("goes on").body, "one");
+            assert_eq!(hotplate.render("a.html", &data()).expect("goes on").body, "one");
         }
         memory.remove(key(other));
         assert_eq!(reload(&hotplate), ReloadOutcome::Published);
-        assert_eq!(hotplate.render("a.html", &()).expect("renders").body, "two");
+        assert_eq!(hotplate.render("a.html", &data()).expect("renders").body, "two");
     }
 }
 
 #[test]
 fn each_scope_sees_its_layers_in_their_order() {
     let texts = [
-        ("page.txt", "{{ call part.txt }}"),
+        ("page.txt", "{{ call part.txt with n }}"),
         ("part.txt", "shared"),
         ("@canary:part.txt", "canary"),
         ("acme:part.txt", "acme"),
@@ -84,7 +90,13 @@ fn each_scope_sees_its_layers_in_their_order() {
         let scopes = tenants
             .into_iter()
             .flat_map(|tenant| Stage::ALL.map(|stage| scope(tenant, stage)));
-        let bodies = scopes.map(|scope| hotplate.scope(&scope).render("page.txt", &()).expect("renders").body);
+        let bodies = scopes.map(|scope| {
+            hotplate
+                .scope(&scope)
+                .render("page.txt", &data())
+                .expect("renders")
+                .body
+        });
         bodies.collect::<Vec<_>>()
     };
     let before = [
@@ -119,7 +131,7 @@ fn each_scope_sees_its_layers_in_their_order() {
     memory.remove(key("acme:other.txt"));
     reload(&hotplate);
     let acme = hotplate.scope(&scope("acme", Stage::Stable));
-    assert!(!acme.exists() && matches!(acme.render("page.txt", &()), Err(RenderFailure::NotFound { .. })));
+    assert!(!acme.exists() && matches!(acme.render("page.txt", &data()), Err(RenderFailure::NotFound { .. })));
     assert_eq!(hotplate.tenants(), [Tenant::new("beta").expect("valid")]);
     assert_eq!(hotplate.later_stages(), [Stage::Canary]);
 }
@@ -130,7 +142,7 @@ fn every_way_to_render_takes_a_scope() {
     let (hotplate, memory) = start(&[("a.txt", "shared"), ("acme:a.txt", "acme {n}")], Limits::default());
     let acme = scope("acme", Stage::Canary);
     let handle = hotplate.scope(&acme);
-    let data = json!({ "n": 1 });
+    let data = data();
     assert_eq!(handle.render("a.txt", &data).expect("renders").body, "acme 1");
     assert_eq!(
         handle.request("a.txt").with(&data).render().expect("renders").body,
@@ -183,7 +195,7 @@ fn a_late_failure_of_a_tenant_is_its_own() {
         memory.set(key("beta:b.txt"), format!("b {number}"));
         reload(&hotplate);
     }
-    let data = json!({ "n": 1 });
+    let data = data();
     let rendered = acme.render("a.txt", &data).expect("the last good one");
     assert_eq!(
         (rendered.body.as_str(), rendered.freshness.as_str()),
@@ -211,7 +223,7 @@ fn a_late_failure_of_a_tenant_is_its_own() {
 #[test]
 fn a_broken_text_of_a_tenant_is_stale_for_it_alone() {
     let texts = [
-        ("page.txt", "{{ call part.txt }}"),
+        ("page.txt", "{{ call part.txt with n }}"),
         ("part.txt", "shared"),
         ("acme:part.txt", "acme"),
     ];
@@ -220,7 +232,10 @@ fn a_broken_text_of_a_tenant_is_stale_for_it_alone() {
     let report = block(hotplate.reload()).expect("an answer");
     assert_eq!(report.outcome, ReloadOutcome::Published);
     let acme = hotplate.scope(&scope("acme", Stage::Stable));
-    assert_eq!(acme.render("page.txt", &()).expect("the last good one").body, "acme");
+    assert_eq!(
+        acme.render("page.txt", &data()).expect("the last good one").body,
+        "acme"
+    );
     assert_eq!(
         (
             acme.status("page.txt"),
@@ -252,17 +267,17 @@ fn tenants_cannot_see_each_other() {
     let secret = "beta's own words";
     let (loader, memory) = MemoryLoader::new();
     let texts = [
-        ("shared.txt", "{{ call internal/part.txt }}"),
+        ("shared.txt", "{{ call internal/part.txt with n }}"),
         ("internal/part.txt", "internal words"),
         ("beta:secret.txt", secret),
         ("beta:internal/beta.txt", secret),
         ("beta@canary:staged.txt", secret),
         ("acme:own.txt", "mine"),
         ("acme:internal/part.txt", "acme's internal words"),
-        ("acme:call.txt", "{{ call secret.txt }}"),
-        ("acme:misspelt.txt", "{{ call secrett.txt }}"),
-        ("acme:call-internal.txt", "{{ call internal/part.txt }}"),
-        ("acme:call-beta.txt", "{{ call internal/beta.txt }}"),
+        ("acme:call.txt", "{{ call secret.txt with n }}"),
+        ("acme:misspelt.txt", "{{ call secrett.txt with n }}"),
+        ("acme:call-internal.txt", "{{ call internal/part.txt with n }}"),
+        ("acme:call-beta.txt", "{{ call internal/beta.txt with n }}"),
     ];
     memory.edit(texts.iter().map(|(of, text)| (key(of), Some(*text))));
     let builder = Hotplate::builder().loader(loader).watch(false);
@@ -294,7 +309,7 @@ fn tenants_cannot_see_each_other() {
     for scope in others {
         let handle = hotplate.scope(&scope);
         for name in names {
-            let answer = match handle.render(name, &()) {
+            let answer = match handle.render(name, &data()) {
                 Ok(rendered) => format!("{} {:?}", rendered.body, rendered.freshness),
                 Err(failure) => format!("{failure} {failure:?}"),
             };
@@ -312,23 +327,23 @@ fn tenants_cannot_see_each_other() {
     }
     let acme = hotplate.scope(&scope("acme", Stage::Stable));
     assert_eq!(
-        acme.render("internal/part.txt", &()).expect("its own").body,
+        acme.render("internal/part.txt", &data()).expect("its own").body,
         "acme's internal words"
     );
     assert_eq!(
-        acme.render("call-internal.txt", &()).expect("its own").body,
+        acme.render("call-internal.txt", &data()).expect("its own").body,
         "acme's internal words"
     );
     assert_eq!(
-        acme.render("shared.txt", &()).expect("a shared one").body,
+        acme.render("shared.txt", &data()).expect("a shared one").body,
         "internal words"
     );
     let beta = hotplate.scope(&scope("beta", Stage::Stable));
     assert!(matches!(
-        beta.render("internal/part.txt", &()),
+        beta.render("internal/part.txt", &data()),
         Err(RenderFailure::NotFound { .. })
     ));
-    assert_eq!(beta.render("secret.txt", &()).expect("its own").body, secret);
+    assert_eq!(beta.render("secret.txt", &data()).expect("its own").body, secret);
 }
 
 #[cfg(feature = "jinja")]
@@ -389,7 +404,7 @@ fn unknown_tenants_leave_nothing() {
         for number in numbers {
             let scope = scope(&format!("t{number}"), Stage::ALL[number % 3]);
             let handle = hotplate.scope(&scope);
-            let failure = handle.render(&format!("a{number}.txt"), &()).expect_err("unknown");
+            let failure = handle.render(&format!("a{number}.txt"), &data()).expect_err("unknown");
             assert!(matches!(failure, RenderFailure::NotFound { nearest: None, .. }));
             assert!(!handle.exists() && handle.why("a.txt").is_none());
         }
@@ -443,7 +458,7 @@ fn tenants_are_bounded() {
     memory.set(key("t1:a.txt"), "x".repeat(5000));
     reload(&hotplate);
     let one = hotplate.scope(&scope("t1", Stage::Stable));
-    assert_eq!(one.render("a.txt", &()).expect("the last good one").body, "one");
+    assert_eq!(one.render("a.txt", &data()).expect("the last good one").body, "one");
     assert!(
         one.why("a.txt").expect("is stale").diagnostics[0]
             .message
@@ -458,16 +473,20 @@ fn tenants_are_bounded() {
 #[test]
 fn reports_name_scopes() {
     let texts = [
-        ("page.txt", "{{ call part.txt }}"),
+        ("page.txt", "{{ call part.txt with n }}"),
         ("part.txt", "shared"),
         ("acme:part.txt", "acme"),
         ("@canary:part.txt", "canary"),
     ];
     let (hotplate, memory) = start(&texts, Limits::default());
-    memory.set(key("acme:part.txt"), "{{ call nobody.txt }}");
+    memory.set(key("acme:part.txt"), "{{ call nobody.txt with n }}");
     memory.set(key("@canary:page.txt"), "{{ if }}");
-    let report = block(hotplate.reload()).expect("an answer");
-    let report = report.report.expect("a version");
+    let mut events = hotplate.subscribe();
+    assert_eq!(reload(&hotplate), ReloadOutcome::Published);
+    let Some(Event::Published(published)) = block(events.next()) else {
+        panic!("a version was published");
+    };
+    let report = published;
     assert!(report.stale.is_empty(), "not for everyone");
     let scopes: Vec<_> = report
         .scopes
@@ -475,7 +494,7 @@ fn reports_name_scopes() {
         .map(|scope| (scope.scope.to_string(), scope.stale.count, scope.diagnostics.len()))
         .collect();
     let expected = [
-        ("shared@canary".to_owned(), 1, 1),
+        ("shared@canary".to_owned(), 1, 2),
         ("tenant acme".to_owned(), 2, 1),
         ("tenant acme@canary".to_owned(), 1, 1),
         ("tenant acme@experimental".to_owned(), 2, 1),

@@ -454,13 +454,12 @@ fn a_caller_in_an_arbiter_is_answered_in_place() {
 
 #[test]
 fn a_loader_that_hangs_is_shown_and_delays_no_shutdown() {
-    use hotplate_actors::Loader;
     use hotplate_actors::loader::{Changes, Depth, Hints, LoaderError};
     struct Hangs {
         syncs: u32,
         gate: crossbeam_channel::Receiver<()>,
     }
-    impl Loader for Hangs {
+    impl hotplate_actors::BlockingLoader for Hangs {
         fn describe(&self) -> String {
             "a loader that hangs".into()
         }

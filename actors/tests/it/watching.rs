@@ -19,7 +19,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use hotplate_actors::loader::{Changes, Depth, Hints};
-use hotplate_actors::{DirectoryLoader, Limits, Loader, LoaderStatus, Mount, WatchBy, WatchMode};
+use hotplate_actors::{BlockingLoader, DirectoryLoader, Limits, LoaderStatus, Mount, WatchBy, WatchMode};
 use tempfile::TempDir;
 
 /// The longest wait for anything: the machine may be busy.

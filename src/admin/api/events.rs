@@ -4,10 +4,10 @@ use actix_web::HttpRequest;
 use actix_web::web::Data;
 
 use super::Answered;
-use crate::admin::access::Admission;
 use crate::admin::problem::Problem;
 use crate::admin::state::{AdminState, json};
 use crate::admin::stream;
+use crate::metrics::now_ms;
 
 /// Streams events as Server-Sent Events
 ///
@@ -25,7 +25,7 @@ pub(super) async fn events(request: HttpRequest, state: Data<AdminState>) -> Ans
     let last = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
     stream::answer(
         &state.client_slots,
-        Admission::LASTING,
+        state.access.reader(request.method(), request.headers(), now_ms())?,
         state.events.start(last),
         || ("current", json(&state.current())),
     )

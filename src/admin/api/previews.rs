@@ -64,7 +64,7 @@ pub(super) struct RenderQuery {
     ))]
 pub(super) async fn make(request: HttpRequest, payload: Payload, state: Data<AdminState>) -> Answered {
     let PreviewQuery { complete } = body::query(&request)?;
-    let limits = state.limits.for_path(request.path());
+    let limits = state.limits.for_path(request.path(), true);
     let body = body::read(payload, &limits).await?;
     let order = if body::media_type(&request).eq_ignore_ascii_case(TAR) {
         let bounds = ArchiveBounds {
@@ -185,7 +185,7 @@ pub(super) async fn render_with(
     payload: Payload,
     state: Data<AdminState>,
 ) -> Answered {
-    let body = body::read(payload, &state.limits.for_path(request.path())).await?;
+    let body = body::read(payload, &state.limits.for_path(request.path(), true)).await?;
     let RenderOrder { data } = body::json(&request, &body)?;
     let (id, name) = path.into_inner();
     rendered(&state, &id, &name, data).await

@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{ETAG, HeaderValue};
 use actix_web::web::Data;
 use hotplate_actors::Version;
+use hotplate_actors::snapshot::Compared;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -44,11 +45,20 @@ pub(in crate::admin) async fn history(state: &AdminState) -> Result<VersionsAnsw
     let newest_first = publications.iter().rev();
     let versions = newest_first
         .map(|publication| PublicationAnswer::of(publication, kept.versions.contains(&publication.published.version)));
+    let mut versions: Vec<PublicationAnswer> = versions.collect();
+    // Those of earlier processes, which the store has.
+    let first = versions.last().map_or(u64::MAX, |version| version.version);
+    let stored = kept
+        .stored
+        .iter()
+        .rev()
+        .filter(|stored| stored.version.number() < first);
+    versions.extend(stored.map(PublicationAnswer::of_stored));
     Ok(VersionsAnswer {
         current: kept.versions.last().map_or(0, |version| version.number()),
         held: !kept.waiting.is_empty(),
         waiting: WaitingAnswer::of(&kept.waiting),
-        versions: versions.collect(),
+        versions,
     })
 }
 
@@ -109,14 +119,9 @@ pub(in crate::admin) enum CompareTo {
 }
 
 /// Compares a version with another one or with the sources.
-pub(in crate::admin) async fn differences(
-    state: &AdminState,
-    from: u64,
-    to: CompareTo,
-    content: bool,
-) -> Result<DiffAnswer, Problem> {
+pub(in crate::admin) async fn comparison(state: &AdminState, from: u64, to: CompareTo) -> Result<Compared, Problem> {
     let (hotplate, first) = (&state.hotplate, Version::from_number(from));
-    let compared = match to {
+    Ok(match to {
         CompareTo::Source => state.ask(hotplate.compare_with_source(first)).await?,
         CompareTo::Current => {
             state
@@ -124,7 +129,12 @@ pub(in crate::admin) async fn differences(
                 .await?
         }
         CompareTo::Version(number) => state.ask(hotplate.compare(first, Version::from_number(number))).await?,
-    };
+    })
+}
+
+/// Returns the differences of a comparison, as many as fit into an answer.
+async fn differences(state: &AdminState, from: u64, to: CompareTo, content: bool) -> Result<DiffAnswer, Problem> {
+    let compared = comparison(state, from, to).await?;
     let (_, to) = compared.versions();
     let (max, mut bytes_left) = (state.limits.page_templates, state.limits.page_bytes);
     state

@@ -149,23 +149,27 @@ pub(super) async fn act(
 pub(super) async fn login(payload: Payload, state: Data<AdminState>) -> Answered {
     let form = form(payload, &state).await?;
     let (token, back) = (form.token.unwrap_or_default(), form.back);
-    if !state.access.is_token(&token) {
+    let Some(caller) = state.access.holder(&token) else {
         return pages::ask_for_token(&state, StatusCode::UNAUTHORIZED, true, back.as_deref());
-    }
+    };
     let now_ms = now_ms();
-    let cookie = state
-        .access
-        .begin_session(now_ms.saturating_add(state.limits.session_ms), now_ms)?;
+    let [dashboard, api] =
+        state
+            .access
+            .begin_session(caller, now_ms.saturating_add(state.limits.session_ms), now_ms)?;
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, pages::return_to(back.as_deref())))
-        .insert_header((SET_COOKIE, cookie))
+        .append_header((SET_COOKIE, dashboard))
+        .append_header((SET_COOKIE, api))
         .finish())
 }
 
 pub(super) async fn logout(request: HttpRequest, state: Data<AdminState>) -> HttpResponse {
     state.access.end_session(request.headers());
+    let [dashboard, api] = Access::no_session();
     HttpResponse::SeeOther()
         .insert_header((LOCATION, "/_hotplate/login"))
-        .insert_header((SET_COOKIE, Access::no_session()))
+        .append_header((SET_COOKIE, dashboard))
+        .append_header((SET_COOKIE, api))
         .finish()
 }

@@ -327,6 +327,8 @@ pub(super) struct VersionRow {
     pub(super) is_current: bool,
     pub(super) can_roll_back: bool,
     pub(super) held: bool,
+    /// True if an earlier process published it.
+    pub(super) stored: bool,
     /// The version that is served while the page is shown, which a rollback from this page expects.
     pub(super) current: u64,
     /// The cause of the version in words.
@@ -356,6 +358,7 @@ impl VersionRow {
             is_current: publication.version == current,
             can_roll_back: publication.kept && publication.version != current,
             held: publication.held,
+            stored: publication.stored,
             current,
             cause: publication.cause.sentence(),
             changed: few(&publication.changed),

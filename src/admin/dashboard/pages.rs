@@ -9,15 +9,16 @@ use hotplate_actors::Hotplate;
 use serde::{Deserialize, Serialize};
 
 use super::attention::Attention;
+use super::differences::{Compared, ComparedPage};
 use super::drawing::GraphDrawing;
 use super::overview::{self, Bar, BreakersView, FINDINGS, FindingsView, Overview, Rows, VersionRow};
-use super::templates::{self, DependentUsage, ListQuery, TemplateDetail, TemplatesView};
-use super::versions::{Compared, OtherVersion, VersionView, VersionsView, WaitingView};
+use super::templates::{self, DependentUsage, ListQuery, TemplateDetail, TemplatesView, UnknownTemplate};
+use super::versions::{OtherVersion, VersionQuery, VersionView, VersionsView, WaitingView};
 use super::visitors::{InstanceView, VisitorsView};
 use super::{Frame, PageStatus, actions};
 use crate::admin::api::CompareTo;
 use crate::admin::calls::CallGraph;
-use crate::admin::model::{FAILURES_MAX, FailureAnswer, Finding, VersionsAnswer};
+use crate::admin::model::{FAILURES_MAX, FailureAnswer, Finding, PublicationAnswer};
 use crate::admin::problem::{Answered, Problem};
 use crate::admin::state::{AdminState, json};
 use crate::admin::vitals::VitalsView;
@@ -34,6 +35,8 @@ pub(super) struct PageQuery {
     q: Option<String>,
     /// The status to list.
     state: Option<String>,
+    /// The kind to list.
+    kind: Option<String>,
     /// The page of the list.
     page: Option<usize>,
     /// The template to show.
@@ -184,25 +187,23 @@ fn leaks(state: &AdminState) -> Vec<String> {
 /// Versions that are held for too long and named on the overview.
 const LEAKS: usize = 5;
 
-fn rows(history: &VersionsAnswer) -> Rows {
-    let now_ms = now_ms();
-    let versions = history.versions.iter();
-    Rows {
-        versions: versions
-            .map(|version| VersionRow::of(version, history.current, now_ms))
-            .collect(),
-    }
+/// Returns the text of a filter, of which the rest is ignored.
+fn short(text: Option<&String>) -> String {
+    text.map(|text| text.chars().take(200).collect()).unwrap_or_default()
 }
 
 pub(super) async fn versions(request: HttpRequest, state: Data<AdminState>) -> Answered {
     known!(state, request);
     let query: PageQuery = body::query(&request)?;
     let history = api::history(&state).await?;
-    let view = VersionsView {
-        frame: frame(&state, "Versions", DashboardTab::Versions, &query),
-        waiting: WaitingView::of(&history.waiting),
-        rows: rows(&history),
+    let frame = frame(&state, "Versions", DashboardTab::Versions, &query);
+    let selection = VersionQuery {
+        search: short(query.q.as_ref()),
+        state: short(query.state.as_ref()),
+        kind: short(query.kind.as_ref()),
+        page: query.page.unwrap_or(1),
     };
+    let view = VersionsView::of(frame, &history, selection, now_ms());
     state.pages.page(StatusCode::OK, "versions.html", &view)
 }
 
@@ -232,9 +233,7 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
         .or(before)
         .filter(|_| publication.kept);
     let compared = match with {
-        Some(with) => api::differences(&state, with, CompareTo::Version(publication.version), true)
-            .await
-            .ok(),
+        Some(with) => compared(&state, with, publication, query.page.unwrap_or(1)).await.ok(),
         None => None,
     };
     let others = kept.into_iter().filter(|version| *version != publication.version);
@@ -251,7 +250,8 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
             versions: vec![VersionRow::of(publication, history.current, now_ms())],
         },
         findings: FindingsView::of(findings, publication.diagnostics.len()),
-        compared: compared.map(Compared::of),
+        compared,
+        unavailable: query.with.filter(|asked| Some(*asked) != with),
         others: others
             .map(|number| OtherVersion {
                 number,
@@ -260,6 +260,28 @@ pub(super) async fn version(request: HttpRequest, number: Path<String>, state: D
             .collect(),
     };
     state.pages.page(StatusCode::OK, "version.html", &view)
+}
+
+/// Compares a version with an earlier one, and describes the differences of one page.
+async fn compared(
+    state: &AdminState,
+    with: u64,
+    publication: &PublicationAnswer,
+    page: usize,
+) -> Result<Compared, Problem> {
+    let number = publication.version;
+    let compared = api::comparison(state, with, CompareTo::Version(number)).await?;
+    let findings = publication.diagnostics.iter();
+    let mut faulty: Vec<String> = findings.filter_map(|finding| finding.template.clone()).collect();
+    faulty.sort_unstable();
+    faulty.dedup();
+    let shown = ComparedPage {
+        page,
+        address: format!("/_hotplate/versions/{number}?with={with}&"),
+        faulty,
+        bytes: state.limits.page_bytes,
+    };
+    state.work(move || Compared::of(&compared.differences(), &shown)).await
 }
 
 pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> Answered {
@@ -271,36 +293,52 @@ pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> 
         None => None,
     };
     let (hotplate, at) = (state.hotplate.clone(), query.at.clone());
-    let short = |text: &Option<String>| {
-        text.as_deref()
-            .unwrap_or_default()
-            .chars()
-            .take(200)
-            .collect::<String>()
-    };
     let selection = ListQuery {
-        search: short(&query.q),
-        state: short(&query.state),
+        search: short(query.q.as_ref()),
+        state: short(query.state.as_ref()),
+        kind: short(query.kind.as_ref()),
         page: query.page.unwrap_or(1),
     };
     let selected = selection.clone();
     let drawn = state
         .work(move || draw(&hotplate, &edges, &selected, at.as_deref()))
         .await?;
-    let (list, picture, only) = drawn;
+    let Drawn {
+        list,
+        picture,
+        only,
+        unknown,
+    } = drawn;
+    let unknown = unknown.filter(|_| detail.is_none());
+    let status = match unknown {
+        Some(_) => StatusCode::NOT_FOUND,
+        None => StatusCode::OK,
+    };
     let view = TemplatesView {
         frame: frame(&state, "Templates", DashboardTab::Templates, &query),
         states: selection.states(),
+        kinds: selection.kinds(),
         search: selection.search,
         list,
         picture,
         only,
+        unknown,
         detail: detail.map(|about| {
             let inside = DependentUsage::last(&state.hotplate, &about.dependents, now_ms());
             TemplateDetail::of(about, inside, now_ms())
         }),
     };
-    state.pages.page(StatusCode::OK, "templates.html", &view)
+    state.pages.page(status, "templates.html", &view)
+}
+
+/// What the page of templates shows of the graph of calls.
+struct Drawn {
+    list: templates::TemplateList,
+    picture: GraphDrawing,
+    /// A sentence about the part that is drawn, unless it is the whole graph.
+    only: Option<String>,
+    /// The template that was asked for, in case that it does not exist.
+    unknown: Option<UnknownTemplate>,
 }
 
 fn draw(
@@ -308,15 +346,16 @@ fn draw(
     edges: &[hotplate_actors::messages::Edge],
     selection: &ListQuery,
     at: Option<&str>,
-) -> (templates::TemplateList, GraphDrawing, Option<String>) {
+) -> Drawn {
     let pinned = hotplate.snapshot();
     let calls = CallGraph::new(hotplate, pinned.snapshot(), edges);
     let (part, only) = templates::part(&calls, at);
-    (
-        templates::list(&calls, selection, at),
-        GraphDrawing::draw(&calls, &part, at, &selection.rest()),
+    Drawn {
+        list: templates::list(&calls, selection, at),
+        picture: GraphDrawing::draw(&calls, &part, at, &selection.rest()),
         only,
-    )
+        unknown: at.map(|at| UnknownTemplate::of(&calls, at)),
+    }
 }
 
 /// Streams the events of the dashboard to its script.

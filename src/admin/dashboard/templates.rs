@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Frame;
 use super::drawing::GraphDrawing;
 use super::overview::FindingsView;
+use super::paging::{Choice, Paging, choices};
 use crate::admin::calls::{CallGraph, Subgraph};
 use crate::admin::model::{StatusAnswer, TemplateAnswer};
 use crate::admin::phrases;
@@ -28,13 +29,33 @@ const NEIGHBOURS: usize = 40;
 pub(super) struct TemplatesView {
     pub(super) frame: Frame,
     pub(super) search: String,
-    /// The states to choose from.
-    pub(super) states: Vec<StateChoice>,
+    /// The states and the kinds to choose from.
+    pub(super) states: Vec<Choice>,
+    pub(super) kinds: Vec<Choice>,
     pub(super) list: TemplateList,
     pub(super) picture: GraphDrawing,
     /// A sentence that says which part is drawn, unless it is the whole graph.
     pub(super) only: Option<String>,
     pub(super) detail: Option<TemplateDetail>,
+    /// The template that was asked for, if it does not exist.
+    pub(super) unknown: Option<UnknownTemplate>,
+}
+
+/// A name without a template.
+#[derive(Debug, Serialize)]
+pub(super) struct UnknownTemplate {
+    name: String,
+    called_by: TemplateLinks,
+}
+
+impl UnknownTemplate {
+    pub(super) fn of(calls: &CallGraph, name: &str) -> Self {
+        let callers = calls.number(name).map_or(&[][..], |node| &calls.callers[node]);
+        Self {
+            name: name.chars().take(200).collect(),
+            called_by: TemplateLinks::of(callers.iter().map(|caller| (calls.nodes[*caller].name.clone(), false))),
+        }
+    }
 }
 
 /// The selection of templates in the list.
@@ -44,16 +65,10 @@ pub(super) struct ListQuery {
     pub(super) search: String,
     /// A status; empty for all.
     pub(super) state: String,
+    /// A kind; empty for all.
+    pub(super) kind: String,
     /// The page of the list, from 1.
     pub(super) page: usize,
-}
-
-/// A status to choose, with its word.
-#[derive(Debug, Serialize)]
-pub(super) struct StateChoice {
-    value: &'static str,
-    words: &'static str,
-    selected: bool,
 }
 
 /// Each status by which the list can be filtered.
@@ -63,6 +78,13 @@ const STATES: [(&str, &str); 5] = [
     ("stale", "serving last good"),
     ("missing", "missing"),
     ("current", "current"),
+];
+
+/// Each kind by which the list can be filtered.
+const KINDS: [(&str, &str); 3] = [
+    ("", "all kinds"),
+    ("page", "pages (nothing calls them)"),
+    ("partial", "partials (others call them)"),
 ];
 
 impl ListQuery {
@@ -76,20 +98,29 @@ impl ListQuery {
     }
 
     fn filters(&self) -> String {
-        let filters = [("q", &self.search), ("state", &self.state)];
+        let filters = [("q", &self.search), ("state", &self.state), ("kind", &self.kind)];
         let filters = filters.into_iter().filter(|(_, value)| !value.is_empty());
         filters
             .map(|(key, value)| format!("&{key}={}", percent_encoded(value)))
             .collect()
     }
 
-    pub(super) fn states(&self) -> Vec<StateChoice> {
-        let choice = |(value, words)| StateChoice {
-            value,
-            words,
-            selected: self.state == value,
-        };
-        STATES.map(choice).into()
+    pub(super) fn states(&self) -> Vec<Choice> {
+        choices(&STATES, &self.state)
+    }
+
+    pub(super) fn kinds(&self) -> Vec<Choice> {
+        choices(&KINDS, &self.kind)
+    }
+
+    /// Returns true if a node of the graph is of the kind.
+    fn is_kind(&self, calls: &CallGraph, node: usize) -> bool {
+        match self.kind.as_str() {
+            "" => true,
+            "page" => calls.callers[node].is_empty(),
+            "partial" => !calls.callers[node].is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -97,11 +128,7 @@ impl ListQuery {
 pub(super) struct TemplateList {
     items: Vec<TemplateItem>,
     count: String,
-    /// The addresses of the page before and of the next page.
-    previous: Option<String>,
-    next: Option<String>,
-    /// The page and the number of pages, if there are several.
-    pages: Option<String>,
+    paging: Paging,
 }
 
 #[derive(Debug, Serialize)]
@@ -120,6 +147,7 @@ pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> Te
     let wanted = query.search.to_lowercase();
     let mut found: Vec<usize> = (0..calls.nodes.len())
         .filter(|node| query.state.is_empty() || calls.nodes[*node].status.as_str() == query.state)
+        .filter(|node| query.is_kind(calls, *node))
         .filter(|node| wanted.is_empty() || calls.nodes[*node].name.to_lowercase().contains(&wanted))
         .collect();
     let urgency = |node: usize| match calls.nodes[node].status {
@@ -135,11 +163,10 @@ pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> Te
         let at = at.map(|at| format!("&at={}", percent_encoded(at))).unwrap_or_default();
         format!("/_hotplate/templates?page={page}{at}{}", query.filters())
     };
-    let pages = found.len().div_ceil(LISTED).max(1);
-    let page = query.page.clamp(1, pages);
-    let first = (page - 1) * LISTED;
+    let paging = Paging::of(found.len(), LISTED, query.page, address);
+    let page = paging.page();
     let rest = ListQuery { page, ..query.clone() }.rest();
-    let items = found.iter().skip(first).take(LISTED).map(|node| {
+    let items = paging.items(&found).iter().map(|node| {
         let name = &calls.nodes[*node].name;
         TemplateItem {
             href: format!("{}{rest}", href(name, "")),
@@ -153,17 +180,13 @@ pub(super) fn list(calls: &CallGraph, query: &ListQuery, at: Option<&str>) -> Te
     TemplateList {
         items: items.collect(),
         count: {
-            let filtered = !wanted.is_empty() || !query.state.is_empty();
-            let count =
-                phrases::count(found.len(), if filtered { "match" } else { "template" }).replace("matchs", "matches");
-            match pages {
-                1 => count,
-                _ => format!("{}–{} of {count}", first + 1, (first + LISTED).min(found.len())),
-            }
+            let filters = [&query.search, &query.state, &query.kind];
+            let filtered = filters.iter().any(|filter| !filter.is_empty());
+            let noun = if filtered { "match" } else { "template" };
+            let count = phrases::count(found.len(), noun).replace("matchs", "matches");
+            format!("{}{count}", paging.range(found.len()))
         },
-        previous: (page > 1).then(|| address(page - 1)),
-        next: (page < pages).then(|| address(page + 1)),
-        pages: (pages > 1).then(|| format!("page {page} of {pages}")),
+        paging,
     }
 }
 

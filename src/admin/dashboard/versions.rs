@@ -3,8 +3,10 @@
 use serde::Serialize;
 
 use super::Frame;
-use super::overview::{FindingsView, Rows};
-use crate::admin::model::{ChangedTemplate, DiffAnswer, SideAnswer, WaitingAnswer};
+use super::differences::Compared;
+use super::overview::{FindingsView, Rows, VersionRow};
+use super::paging::{Choice, Paging, choices};
+use crate::admin::model::{PublicationAnswer, VersionsAnswer, WaitingAnswer};
 use crate::admin::phrases;
 use crate::percent::percent_encoded;
 
@@ -12,7 +14,110 @@ use crate::percent::percent_encoded;
 pub(super) struct VersionsView {
     pub(super) frame: Frame,
     pub(super) waiting: WaitingView,
+    pub(super) search: String,
+    /// The states and the kinds to choose from.
+    pub(super) states: Vec<Choice>,
+    pub(super) kinds: Vec<Choice>,
+    /// The number of versions, and which of them are shown.
+    pub(super) count: String,
     pub(super) rows: Rows,
+    pub(super) paging: Paging,
+}
+
+/// Versions on a page.
+const LISTED: usize = 25;
+
+/// Each state by which the versions can be filtered.
+const STATES: [(&str, &str); 4] = [
+    ("", "all states"),
+    ("kept", "kept: can be rolled back to"),
+    ("errors", "with new errors"),
+    ("fixed", "with fixes"),
+];
+
+/// Each kind by which the versions can be filtered.
+const KINDS: [(&str, &str); 3] = [("", "all kinds"), ("edit", "edits"), ("rollback", "rollbacks")];
+
+/// The selection of versions in the list.
+#[derive(Debug, Clone, Default)]
+pub(super) struct VersionQuery {
+    /// A part of the name of a template.
+    pub(super) search: String,
+    /// A state; empty for all.
+    pub(super) state: String,
+    /// A kind; empty for all.
+    pub(super) kind: String,
+    /// The page, from 1.
+    pub(super) page: usize,
+}
+
+impl VersionQuery {
+    fn selects(&self, version: &PublicationAnswer) -> bool {
+        let is_state = match self.state.as_str() {
+            "" => true,
+            "kept" => version.kept,
+            "errors" => version.stale.count + version.broken.count + version.diagnostics.len() > 0,
+            "fixed" => version.recovered.count > 0,
+            _ => false,
+        };
+        let is_kind = match self.kind.as_str() {
+            "" => true,
+            "edit" => !version.held,
+            "rollback" => version.held,
+            _ => false,
+        };
+        let wanted = self.search.to_lowercase();
+        let PublicationAnswer {
+            changed,
+            removed,
+            stale,
+            broken,
+            recovered,
+            ..
+        } = version;
+        let mut names = [changed, removed, stale, broken, recovered]
+            .into_iter()
+            .flat_map(|sample| &sample.names);
+        is_state && is_kind && (wanted.is_empty() || names.any(|name| name.to_lowercase().contains(&wanted)))
+    }
+
+    fn address(&self, page: usize) -> String {
+        let filters = [("q", &self.search), ("state", &self.state), ("kind", &self.kind)];
+        let filters = filters.into_iter().filter(|(_, value)| !value.is_empty());
+        let filters: String = filters
+            .map(|(key, value)| format!("&{key}={}", percent_encoded(value)))
+            .collect();
+        format!("/_hotplate/versions?page={page}{filters}")
+    }
+}
+
+impl VersionsView {
+    /// Returns the page of the versions that a query selects.
+    pub(super) fn of(frame: Frame, history: &VersionsAnswer, query: VersionQuery, now_ms: u64) -> Self {
+        let found: Vec<&PublicationAnswer> = history
+            .versions
+            .iter()
+            .filter(|version| query.selects(version))
+            .collect();
+        let paging = Paging::of(found.len(), LISTED, query.page, |page| query.address(page));
+        let row = |version: &&PublicationAnswer| VersionRow::of(version, history.current, now_ms);
+        Self {
+            frame,
+            waiting: WaitingView::of(&history.waiting),
+            states: choices(&STATES, &query.state),
+            kinds: choices(&KINDS, &query.kind),
+            count: format!(
+                "{}{}",
+                paging.range(found.len()),
+                phrases::count(found.len(), "version")
+            ),
+            rows: Rows {
+                versions: paging.items(&found).iter().map(row).collect(),
+            },
+            paging,
+            search: query.search,
+        }
+    }
 }
 
 /// The templates whose newest text waits since a rollback.
@@ -73,6 +178,8 @@ pub(super) struct VersionView {
     pub(super) findings: FindingsView,
     /// The comparison with another version, if both are kept.
     pub(super) compared: Option<Compared>,
+    /// The version that was asked for to compare with, if it is not kept.
+    pub(super) unavailable: Option<u64>,
     /// The versions to choose from for a comparison.
     pub(super) others: Vec<OtherVersion>,
 }
@@ -81,26 +188,6 @@ pub(super) struct VersionView {
 pub(super) struct OtherVersion {
     pub(super) number: u64,
     pub(super) selected: bool,
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct Compared {
-    with: u64,
-    any: bool,
-    templates: Vec<TemplateDiff>,
-    truncated: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct TemplateDiff {
-    name: String,
-    href: String,
-    change: &'static str,
-    /// The change of its status, if there is one.
-    status: Option<String>,
-    lines: Vec<DiffLine>,
-    any: bool,
-    cut: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,33 +221,4 @@ pub(super) fn lines(unified: &str) -> (Vec<DiffLine>, bool) {
     let cut = lines.len() > LINES;
     lines.truncate(LINES);
     (lines, cut)
-}
-
-impl Compared {
-    pub(super) fn of(diff: DiffAnswer) -> Self {
-        Self {
-            with: diff.from,
-            any: !diff.templates.is_empty(),
-            templates: diff.templates.into_iter().map(TemplateDiff::of).collect(),
-            truncated: diff.truncated,
-        }
-    }
-}
-
-impl TemplateDiff {
-    fn of(changed: ChangedTemplate) -> Self {
-        let (lines, cut) = lines(&changed.unified.unwrap_or_default());
-        let status = |side: &Option<SideAnswer>| side.as_ref().map(|side| side.status);
-        let (before, after) = (status(&changed.before), status(&changed.after));
-        let change = before.zip(after).filter(|(before, after)| before != after);
-        Self {
-            href: format!("/_hotplate/templates?at={}", percent_encoded(&changed.name)),
-            name: changed.name,
-            change: changed.change,
-            status: change.map(|(before, after)| format!("{} → {}", before.as_str(), after.as_str())),
-            any: !lines.is_empty(),
-            lines,
-            cut,
-        }
-    }
 }

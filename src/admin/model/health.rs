@@ -72,6 +72,8 @@ pub(in super::super) struct StoreAnswer {
     pub(in super::super) writes: u64,
     /// Attempts to store a version that failed.
     pub(in super::super) failures: u64,
+    /// Stored texts that were changed or removed while the process ran, and were written again.
+    pub(in super::super) repaired: u64,
     /// The reason why the last attempt failed; `null` if it succeeded.
     pub(in super::super) error: Option<String>,
     /// A sentence for each file that was damaged at the start.
@@ -186,6 +188,20 @@ pub(in super::super) struct ActorHealth {
 pub(in super::super) struct LoaderHealth {
     /// The kind of loader and its place.
     pub(in super::super) loader: String,
+    /// The kind of loader in a word: `directory`, `postgres`.
+    pub(in super::super) kind: &'static str,
+    /// Its priority. A loader with a higher one provides the names that both have.
+    pub(in super::super) priority: i32,
+    /// The outcome of its last sync: `loading`, `stored`, `loaded`, `absent`, `unavailable` or `refused`.
+    pub(in super::super) state: &'static str,
+    /// The state of its source in the terms of that, such as a commit.
+    pub(in super::super) tag: Option<String>,
+    /// The reason why its last sync failed.
+    pub(in super::super) error: Option<String>,
+    /// The time since its last sync that succeeded, in milliseconds.
+    pub(in super::super) lag_ms: Option<u64>,
+    /// The number of times that it was replaced, because it hung or panicked.
+    pub(in super::super) replaced: u64,
     /// `unwatched`, `native`, `native-and-poll` or `poll`.
     pub(in super::super) watch_mode: &'static str,
     /// The reason for this mode.
@@ -255,6 +271,13 @@ impl HealthAnswer {
         });
         let loaders = health.loaders.into_iter().map(|loader| LoaderHealth {
             loader: loader.loader,
+            kind: loader.name,
+            priority: loader.priority,
+            state: loader.state.as_str(),
+            tag: loader.tag,
+            error: loader.error,
+            lag_ms: loader.lag_ms,
+            replaced: loader.replaced,
             watch_mode: loader.status.watch_mode.as_str(),
             why: loader.status.why,
             files: loader.status.files,
@@ -291,6 +314,7 @@ impl HealthAnswer {
                 skipped: store.skipped,
                 writes: store.writes,
                 failures: store.failures,
+                repaired: store.repaired,
                 error: store.error,
                 problems: store.problems,
                 not_loaded: store.not_loaded,

@@ -1,7 +1,7 @@
 //! Versions in answers of the API.
 
 use hotplate_actors::counters::Publication;
-use hotplate_actors::messages::RolledBack;
+use hotplate_actors::messages::{RolledBack, StoredVersionInfo};
 use hotplate_actors::protocol::hold::WaitingTemplates;
 use hotplate_actors::protocol::report::Report;
 use hotplate_actors::snapshot::Difference;
@@ -87,9 +87,11 @@ pub(in super::super) struct PublicationAnswer {
     pub(in super::super) kept: bool,
     /// True if an operator chose it by a rollback.
     pub(in super::super) held: bool,
+    /// True if an earlier process published it: it is read from the store, and its changes are not listed.
+    pub(in super::super) stored: bool,
     /// The cause: a name, a reason and a trace.
     pub(in super::super) cause: CauseAnswer,
-    /// Templates with a new text.
+    /// Templates that are served from another text of their own than before.
     pub(in super::super) changed: NameSample,
     /// Templates that were removed.
     pub(in super::super) removed: NameSample,
@@ -114,7 +116,7 @@ pub(in super::super) struct ReloadAnswer {
     pub(in super::super) outcome: &'static str,
     /// The reason for `refused` or `unreadable`.
     pub(in super::super) reason: Option<String>,
-    /// Templates with a new text.
+    /// Templates that are served from another text of their own than before.
     pub(in super::super) changed: Vec<String>,
     /// Templates that were removed.
     pub(in super::super) removed: Vec<String>,
@@ -250,6 +252,7 @@ impl PublicationAnswer {
             diagnostics,
             micros,
             faults: _,
+            scopes: _,
         } = &*publication.published;
         Self {
             version: version.number(),
@@ -257,6 +260,7 @@ impl PublicationAnswer {
             digest: digest.to_string(),
             kept,
             held: publication.held,
+            stored: false,
             cause: CauseAnswer::of(cause),
             changed: NameSample::of(changed),
             removed: NameSample::of(removed),
@@ -265,6 +269,31 @@ impl PublicationAnswer {
             recovered: NameSample::of_sample(recovered),
             diagnostics: diagnostics.iter().take(FINDINGS_MAX).map(Finding::of).collect(),
             micros: *micros,
+        }
+    }
+
+    /// Describes a version of an earlier process. Its time is 0 if it was not stored.
+    pub(in super::super) fn of_stored(stored: &StoredVersionInfo) -> Self {
+        let none = NameSample::of_sample(&Default::default());
+        let origin = stored.origin.as_ref();
+        Self {
+            version: stored.version.number(),
+            at_ms: origin.map_or(0, |origin| origin.at_ms),
+            digest: stored.digest.clone(),
+            kept: true,
+            held: origin.is_some_and(|origin| origin.is_roll_back),
+            stored: true,
+            cause: origin.map_or_else(
+                || CauseAnswer::of(&Default::default()),
+                |origin| CauseAnswer::of(&origin.cause),
+            ),
+            changed: none.clone(),
+            removed: none.clone(),
+            stale: none.clone(),
+            broken: none.clone(),
+            recovered: none,
+            diagnostics: Vec::new(),
+            micros: 0,
         }
     }
 }

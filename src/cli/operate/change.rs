@@ -16,21 +16,35 @@ pub(crate) struct CauseArguments {
     /// The reason, which appears in the history, the log and the dashboard
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// The name of the person or program that asks; by default the user that runs this command
+    /// The name of the person or program that asks; by default the user that runs this command (USER, LOGNAME, or its login name)
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
 
 impl CauseArguments {
-    /// Returns the fields of the request.
+    /// Returns the fields of the request. If no name is known, it says so.
     pub(crate) fn body(&self) -> Value {
-        let user = || {
-            ["USER", "LOGNAME"]
-                .into_iter()
-                .find_map(|name| std::env::var(name).ok())
-        };
-        json!({ "by": self.by.clone().or_else(user), "reason": self.reason })
+        let by = self.by.clone().or_else(user);
+        if by.is_none() {
+            let _ = writeln!(
+                io::stderr(),
+                "no user name is known, so the change is recorded as that of `admin API`, whoever has its token: give `--by NAME`"
+            );
+        }
+        json!({ "by": by, "reason": self.reason })
     }
+}
+
+/// Returns the name of the user that runs this command: that of the environment, or else that of the system.
+fn user() -> Option<String> {
+    let is_name = |name: &String| !name.trim().is_empty();
+    let mut variables = ["USER", "LOGNAME", "USERNAME"].into_iter();
+    let named = variables.find_map(|name| std::env::var(name).ok().filter(is_name));
+    named.or_else(|| {
+        let id = std::process::Command::new("id").arg("-un").output().ok()?;
+        let name = String::from_utf8(id.stdout).ok()?.trim().to_owned();
+        Some(name).filter(|name| id.status.success() && is_name(name))
+    })
 }
 
 /// The flags of a command that changes what is served.

@@ -38,7 +38,7 @@ pub(super) fn status(status: &Value, address: &str) -> String {
     let counts = &version["templates"];
     let _ = writeln!(
         text,
-        "templates: {} current, {} stale, {} broken",
+        "templates and data files: {} current, {} stale, {} broken",
         counts["current"], counts["stale"], counts["broken"]
     );
     for kind in ["stale", "broken"] {
@@ -96,6 +96,7 @@ pub(super) fn versions(versions: &Value) -> String {
         let state = [
             (version["version"] == versions["current"]).then_some("served"),
             (version["held"] == true).then_some("rollback"),
+            (version["stored"] == true).then_some("stored"),
             (version["kept"] != true).then_some("not kept"),
         ];
         let state: Vec<&str> = state.into_iter().flatten().collect();
@@ -205,6 +206,36 @@ pub(super) fn changed(answer: &Value, rest: &str) -> String {
     text
 }
 
+/// Returns true if all sources are loaded, or do not exist.
+pub(super) fn are_loaded(sources: &Value) -> bool {
+    let states = list(&sources["sources"]).iter().map(|source| word(&source["state"]));
+    states.into_iter().all(|state| state == "loaded" || state == "absent")
+}
+
+/// Returns the sources of an instance as a table, the one with the highest precedence first.
+pub(super) fn sources(sources: &Value) -> String {
+    let mut rows = vec![["SOURCE", "PRIORITY", "STATE", "TAG", "LAST SYNC", "LAST ERROR"].map(str::to_owned)];
+    for source in list(&sources["sources"]) {
+        let tag = word(&source["tag"]);
+        let shown: String = tag.chars().take(TAG_CHARACTERS).collect();
+        rows.push([
+            word(&source["loader"]).to_owned(),
+            source["priority"].to_string(),
+            word(&source["state"]).to_owned(),
+            shown,
+            match source["lag_ms"].as_u64() {
+                Some(ms) => format!("{}.{} s ago", ms / 1_000, ms % 1_000 / 100),
+                None => "never".to_owned(),
+            },
+            word(&source["error"]).to_owned(),
+        ]);
+    }
+    table(&rows)
+}
+
+/// Characters of a tag in the table; of a commit they are enough.
+const TAG_CHARACTERS: usize = 20;
+
 /// Returns the versions that are still in memory.
 pub(super) fn leaks(leaks: &Value) -> String {
     let number = |key: &str| {
@@ -262,7 +293,7 @@ fn cause(cause: &Value) -> String {
 
 /// Returns a time as its distance from now.
 fn ago(at_ms: &Value) -> String {
-    match at_ms.as_u64() {
+    match at_ms.as_u64().filter(|at_ms| *at_ms > 0) {
         Some(at_ms) => phrases::ago(at_ms, now_ms()),
         None => "at an unknown time".to_owned(),
     }

@@ -16,6 +16,15 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::names;
 
+/// The addresses of a server.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Listening<'e> {
+    pub(crate) url: &'e str,
+    pub(crate) admin: Option<&'e str>,
+    /// The render endpoint: a URL, or `unix:` and the path of its socket.
+    pub(crate) render: Option<&'e str>,
+}
+
 /// Something that `dev`, `serve` or `watch` reports.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -23,7 +32,7 @@ pub(super) enum ServerEvent<'e> {
     /// The first version is served: everything that exists.
     Started(VersionEvent),
     /// Requests are answered.
-    Listening { url: &'e str, admin: Option<&'e str> },
+    Listening(Listening<'e>),
     /// A new version is served.
     Published(VersionEvent),
     /// A template failed when it was rendered, and something else was served in its place.
@@ -127,7 +136,7 @@ impl<'e> ServerEvent<'e> {
                     diagnostics: fallback.why.diagnostics.to_vec(),
                 }
             }
-            Event::Fixed(Fixed { template, version }) => Self::Fixed {
+            Event::Fixed(Fixed { template, version, .. }) => Self::Fixed {
                 template: template.clone(),
                 version: *version,
             },
@@ -287,11 +296,12 @@ mod tests {
         let given_up = GivenUp { actor, number, message };
         for (event, expected) in [
             (
-                ServerEvent::Listening {
+                ServerEvent::Listening(Listening {
                     url: "http://a/",
                     admin: None,
-                },
-                json!({ "event": "listening", "url": "http://a/", "admin": null }),
+                    render: None,
+                }),
+                json!({ "event": "listening", "url": "http://a/", "admin": null, "render": null }),
             ),
             (
                 ServerEvent::Fallback {

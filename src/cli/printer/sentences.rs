@@ -9,7 +9,7 @@ use hotplate::snapshot::EntryStatus;
 use hotplate::supervision::GivenUp;
 use hotplate::{NameSample, TemplateName, Version};
 
-use super::event::{ServerEvent, VersionEvent};
+use super::event::{Listening, ServerEvent, VersionEvent};
 use crate::cli::names;
 use crate::cli::terminal::{Outcome, Terminal};
 
@@ -69,7 +69,7 @@ impl Sentences {
     pub(super) fn print(&mut self, event: &ServerEvent<'_>) -> io::Result<()> {
         match event {
             ServerEvent::Started(version) => self.started(version),
-            ServerEvent::Listening { url, admin } => self.listening(url, *admin),
+            ServerEvent::Listening(listening) => self.listening(listening),
             ServerEvent::Published(version) => self.published(version),
             ServerEvent::Fallback {
                 template,
@@ -119,10 +119,15 @@ impl Sentences {
         ))
     }
 
-    fn listening(&mut self, url: &str, admin: Option<&str>) -> io::Result<()> {
+    fn listening(&mut self, listening: &Listening<'_>) -> io::Result<()> {
+        let Listening { url, admin, render } = listening;
         self.terminal.line(format_args!("open {url} (end with Ctrl-C)"))?;
         if let Some(admin) = admin {
             self.terminal.line(format_args!("the dashboard is at {admin}"))?;
+        }
+        if let Some(render) = render {
+            self.terminal
+                .line(format_args!("other services render templates at {render}"))?;
         }
         let Some(first) = self.first.take() else {
             return Ok(());

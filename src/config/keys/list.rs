@@ -1,5 +1,6 @@
 //! The list of all keys: their kinds, bounds and descriptions.
 
+use hotplate_actors::judge::BUCKETS;
 use hotplate_actors::supervision::{RESTARTS_MAX, TIME_MAX_MS};
 
 use super::{Key, Kind, Unit};
@@ -26,14 +27,16 @@ pub(super) fn all() -> Vec<Key> {
     section("admin", admin());
     #[cfg(feature = "admin")]
     section("admin.limits", admin_limits());
+    section("render", render());
     section("log", log());
     section("templates", templates());
     section("contract", contract());
     section("files", files());
     section("store", store());
     section("audit", audit());
+    section("scopes", scopes());
     section("judge", judge());
-    section("rollout", rollout());
+    section("promotion", promotion());
     section("shadow", shadow());
     section("limits", limits());
     section("limits", live_limits());
@@ -87,6 +90,13 @@ fn server() -> Vec<Key> {
         key("version_headers", Kind::Flag,
             "Let `serve` add headers to each page with its version and its freshness (`x-hotplate-version`, `x-hotplate-freshness`). `dev` \
              always adds them."),
+        key("pin_paths", Kind::List,
+            "Beginnings of paths whose pages form a flow of several steps, for example [\"/checkout/\"]. A visitor stays on the version in \
+             which the flow began, as long as that version is kept. Needs `pin_key_file`."),
+        key("pin_key_file", Kind::File,
+            "File of the secret key that signs the cookies of such flows: 32 random bytes or more, such as those of `head -c 32 /dev/urandom`. \
+             A relative path starts at the directory of this file."),
+        key("pin_seconds", count(1, 31_536_000), "Seconds for which a browser keeps such a cookie, from the last page of the flow on."),
     ]);
     keys
 }
@@ -134,9 +144,42 @@ fn admin() -> Vec<Key> {
             "Bearer token that clients must send. It is required beyond loopback. Set it by a variable or by `token_file` rather than here.") },
         key("token_file", Kind::File,
             "File with the token, for secrets that are mounted. A relative path starts at the directory of this file."),
+        Key { secret: true, ..key("hook_secret", Kind::Text,
+            "Secret that senders of webhooks know (`/admin/v1/hooks/{loader}`). Empty disables webhooks. Set it by a variable or by \
+             `hook_secret_file` rather than here.") },
+        key("hook_secret_file", Kind::File, "File with that secret. A relative path starts at the directory of this file."),
         key("hosts", Kind::List,
             "Host names that clients may use for a listener on loopback, such as the name of a proxy in front of it."),
+        key("subject", Kind::List,
+            "People and programs with tokens of their own, and what each may do. Write each as a section `[[admin.subject]]` with `name`, \
+             `token_hash` (of `hotplate token`), `tenants` ([\"*\"] is all, \"shared\" the shared pages) and `may` (render, read, publish, promote, \
+             admin); or here as \"name = ci; token_hash = …; tenants = *; may = read, publish\"."),
     ]
+}
+
+fn render() -> Vec<Key> {
+    #[cfg_attr(not(feature = "sidecar"), expect(unused_mut, reason = "only its limits are added"))]
+    let mut keys = vec![
+        key("bind", Kind::OptionalListener,
+            "Address of the render endpoint, at which services in other languages render templates \
+             (`POST /render/{name}`), for example \"127.0.0.1:9902\", or \"unix:\" and the path of a socket. Empty disables it."),
+        Key { secret: true, ..key("token", Kind::Text,
+            "Bearer token that callers must send. It is required beyond loopback. Set it by a variable or by `token_file` rather than here.") },
+        key("token_file", Kind::File,
+            "File with the token, for secrets that are mounted. A relative path starts at the directory of this file."),
+        key("hosts", Kind::List,
+            "Host names that callers may use for a listener on loopback, such as the name of a container."),
+    ];
+    #[cfg(feature = "sidecar")]
+    {
+        keys.extend([
+            key("workers", count(1, 1024), "Threads that answer these requests."),
+            key("body_bytes", bytes(1, GIB), "Largest body of a request: the data of the template."),
+            key("deadline_ms", milliseconds(1, DAY), "Time that a render may take. A request may ask for less (`x-hotplate-deadline-ms`)."),
+        ]);
+        keys.extend(connection("Connections at once. Further ones wait in the kernel."));
+    }
+    keys
 }
 
 #[cfg(feature = "admin")]
@@ -166,6 +209,7 @@ fn admin_limits() -> Vec<Key> {
              answer stays."),
         key("idempotency_ms", milliseconds(1, 7 * DAY), "Time that these answers are kept."),
         key("preview_body_bytes", bytes(1, 4 * GIB), "Largest body of a request for a preview."),
+        key("hook_body_bytes", bytes(1, GIB), "Largest body of a webhook."),
         key("previews", count(1, 100_000), "Previews that are kept. One more drops the oldest."),
         key("previews_bytes", bytes(0, TIB), "Bytes of memory that these previews take. Beyond, the oldest are dropped. The newest stays."),
         key("preview_ms", milliseconds(1, 30 * DAY), "Time that a preview is kept."),
@@ -224,6 +268,9 @@ fn templates() -> Vec<Key> {
         key("dialects", Kind::List,
             "Languages of folders below `directory` that are not in `dialect`, such as \"old/ = tiny\". Of several, the innermost counts. \
              Files that end in `.j2`, `.jinja` or `.jinja2` are Jinja everywhere."),
+        key("sources", Kind::List,
+            "Sources of templates besides `directory`, such as \"postgres://user@host/database\", \"git+file:/srv/site.git#ref=main\" or \
+             \"https://host/manifest.json\". They take precedence over the directory; docs/sources.md lists their options."),
         key("formatters", Kind::List,
             "Names of formatters that your own program provides. Here they print the value unchanged, and `serve` refuses to start with them."),
         key("required_at_start", Kind::List,
@@ -257,41 +304,74 @@ fn audit() -> Vec<Key> {
     ]
 }
 
-fn judge() -> Vec<Key> {
-    let share = || count(1, 999_999);
-    let threshold = || count(1, 1_000_000);
+/// The choice of the scope of a request: [`ScopeOptions`](crate::scope::ScopeOptions).
+fn scopes() -> Vec<Key> {
     vec![
-        key("failures_good_ppm", share(), "Share of failed renders of a canary that is healthy, in parts per million."),
-        key("failures_bad_ppm", share(), "Share of failed renders that is to be noticed quickly, in parts per million."),
-        key("failures_threshold", threshold(),
-            "Threshold of the sum (CUSUM) of failures that stops a canary, in thousandths. A higher one stops fewer healthy canaries, and the \
-             others later. By default four failures in a row reach it."),
-        key("slow_percent", count(0, 100_000),
-            "Time beyond which a render of a canary is slow, in per cent of the p99 of stable. 0 does not judge the time."),
-        key("slow_floor_us", count(0, 3_600_000_000), "Time in microseconds below which no render is slow."),
-        key("size_percent", count(0, 100_000),
-            "Size beyond which a page of a canary is too large, in per cent of the p99 of stable. A page is too small where its size times this \
-             factor is below the smallest 1 % of stable. 0 does not judge sizes."),
-        key("size_floor_bytes", bytes(0, GIB), "Size below which no page is too large."),
-        key("unusual_good_ppm", share(), "Share of renders that are slow, or have an unusual size, that is healthy, in parts per million."),
-        key("unusual_bad_ppm", share(), "Share of these renders that is to be noticed quickly, in parts per million."),
-        key("unusual_threshold", threshold(), "Threshold of their sums, in thousandths. By default seven in a row reach it."),
-        key("stable_renders_min", count(1, 1_000_000), "Renders of stable without which times and sizes are not judged."),
-        key("period_ms", milliseconds(1, DAY), "Period of the comparison with stable: the last one and the one before count."),
+        key("tenant_from", Kind::Choice(&["none", "host", "path", "header"]), "Part of a request that names its tenant."),
+        key("tenant_domain", Kind::Text,
+            "Domain whose subdomains are tenants, for `host`: with \"example.com\" the host acme.example.com is the tenant acme. Other hosts get \
+             the shared pages."),
+        key("tenant_path", Kind::Text,
+            "Beginning of paths that name a tenant, for `path`: with \"/t/\" the path /t/acme/index.html is /index.html of acme."),
+        key("tenant_header", Kind::Text, "Header that names the tenant, for `header`. It counts from `trusted_proxies` only."),
+        key("trusted_proxies", Kind::List,
+            "Networks of the proxies whose headers count, for example [\"10.0.0.0/8\", \"fd00::/8\"]. They have to set or remove \
+             `X-Template-Stage` themselves. Empty trusts none."),
+        key("forwarded_by", Kind::Choice(&["x-forwarded-for", "forwarded"]),
+            "Header in which these proxies name their clients. The other one is not read, because proxies pass on what a client sent."),
+        key("stage_path", Kind::Text,
+            "Beginning of paths that name a stage: with \"/@\" the path /@canary/index.html is /index.html of canary. Empty is none."),
+        key("sticky_by", Kind::Choice(&["none", "cookie", "header", "address"]),
+            "Part of a request that identifies a visitor, who then gets the same stage each time. With `none`, nobody is chosen for canary."),
+        key("sticky_name", Kind::Text, "Name of that cookie or header. The server sets the cookie for new visitors while there is a canary."),
+        key("sticky_salt", Kind::Text, "Text that selects which visitors get canary first. Another text selects others."),
+        key("canary_buckets", count(0, BUCKETS.into()), "Buckets of 10,000 whose visitors get canary at the start: 500 is 5 %."),
+        key("experimental_networks", Kind::List,
+            "Networks whose visitors may see experimental pages, for example [\"192.0.2.0/24\"]. Empty is none."),
+        key("experimental_elsewhere", Kind::Choice(&["stable", "forbidden"]),
+            "Answer to requests for experimental pages from elsewhere: the stable page, or 403."),
+        Key { secret: true, ..key("pin_key", Kind::Text,
+            "Secret of at least 32 bytes that signs the cookie `hotplate_stage`, by which a visitor stays at a stage. Empty accepts no such \
+             cookie.") },
+        key("pin_seconds", count(1, 31_536_000), "Seconds for which such a cookie is valid."),
     ]
 }
 
-fn rollout() -> Vec<Key> {
+/// The thresholds of the judge: [`JudgeSettings`](hotplate_actors::judge::JudgeSettings).
+fn judge() -> Vec<Key> {
+    let share = || count(1, 999_999);
     vec![
-        key("automatic", Kind::Flag,
-            "Begin each step once the one before has lasted `bake_ms` and the canary meets the requirements, and promote it after the last. \
-             Otherwise `hotplate stages advance` and `hotplate promote` do."),
-        key("steps", Kind::List, "Share of visitors that get canary in each step. The last is \"100%\"."),
+        key("failures_good_ppm", share(), "Share of failed renders of a canary that is healthy, in parts per million."),
+        key("failures_bad_ppm", share(), "Share of failed renders that is to be noticed quickly, in parts per million."),
+        key("failures_threshold", count(1, 1_000_000),
+            "Threshold of the cumulative sum for failures, in thousandths. Larger stops fewer healthy canaries, and each canary later."),
+        key("slow_percent", count(0, 100_000),
+            "Time beyond which a render of a canary is slow, in per cent of the p99 of stable. 0 does not judge the time."),
+        key("slow_floor_us", count(0, u32::MAX.into()), "Time in microseconds below which no render is slow."),
+        key("size_percent", count(0, 100_000),
+            "Size beyond which a page of a canary is too large, in per cent of the p99 of stable. It is too small where its size times this \
+             factor is below the smallest 1 % of stable. 0 does not judge sizes."),
+        key("size_floor_bytes", bytes(0, u32::MAX.into()), "Size below which no page is too large."),
+        key("unusual_good_ppm", share(), "Share of slow renders, and of those with an unusual size, that is healthy, in parts per million."),
+        key("unusual_bad_ppm", share(), "Share of these renders that is to be noticed quickly, in parts per million."),
+        key("unusual_threshold", count(1, 1_000_000), "Threshold of their cumulative sums, in thousandths."),
+        key("stable_renders_min", count(1, u32::MAX.into()), "Stable renders without which times and sizes are not judged."),
+        key("period_ms", milliseconds(1_000, DAY), "Period of the compared times and sizes: the last one and the one before count."),
+    ]
+}
+
+/// The promotion of a canary.
+fn promotion() -> Vec<Key> {
+    vec![
+        key("steps", Kind::List, "Buckets of 10,000 that get canary in each step, the last with all of them."),
         key("bake_ms", milliseconds(0, 30 * DAY), "Time that each step lasts at least."),
-        key("renders", count(0, 1_000_000_000), "Renders without which a canary is neither widened nor promoted."),
-        key("good_ppm", count(0, 1_000_000), "Share of these renders that have to be good, in parts per million."),
+        key("automatic", Kind::Flag,
+            "Begin each step by itself once the one before has lasted long enough and the canary meets the requirements, and promote it after \
+             the last one. If false, a person begins each."),
+        key("renders_min", count(0, u64::MAX >> 1), "Renders without which a canary gets no more visitors, unless it is forced."),
+        key("good_ppm", count(0, 1_000_000), "Share of renders that have to be good, in parts per million."),
         key("p99_percent", count(0, 100_000),
-            "Largest p99 of a canary, in per cent of the p99 of stable. 0 does not compare them."),
+            "Largest p99 of the canary, in per cent of the p99 of stable. 0 does not compare them."),
     ]
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hotplate_actors::loader::{Changes, Depth, Hints};
-use hotplate_actors::{Digest, DirectoryLoader, Limits, Loader, Mount};
+use hotplate_actors::{BlockingLoader, Digest, DirectoryLoader, Limits, Mount};
 use serde::Serialize;
 
 use super::hub::Hub;

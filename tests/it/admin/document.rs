@@ -7,7 +7,7 @@ use crate::schema::{answers, check};
 
 #[test]
 fn answers_conform_to_the_document() {
-    let served = Served::with(&SHOP, Some("secret"), |admin| admin);
+    let served = Served::with(&SHOP, Some("secret"), |admin| admin.hook_secret("known"));
     let document = served.get_json("/admin/v1/openapi.json");
     assert!(
         document["openapi"]
@@ -83,6 +83,7 @@ fn answers_conform_to_the_document() {
     ask("put", &v1("log-level"), &v1("log-level"), r#"{"filter":"info"}"#, 404);
     ask("post", &v1("reset"), &v1("reset"), r#"{"actor":"engine"}"#, 200);
     ask("post", &v1("reset"), &v1("reset"), r#"{"actor":"nobody"}"#, 422);
+    ask("post", &v1("hooks/{loader}"), &v1("hooks/0"), "", 401);
     ask("post", &v1("reload"), &v1("reload"), "", 200);
     ask("post", &v1("rollback"), &v1("rollback"), r#"{"to":1}"#, 200);
     ask("post", &v1("rollback"), &v1("rollback"), r#"{"too":1}"#, 400);

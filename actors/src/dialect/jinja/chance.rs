@@ -70,6 +70,58 @@ pub(super) fn random<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Ma
     }
 }
 
+/// Words of dummy text.
+const WORDS: [&str; 64] = [
+    "a", "ac", "ad", "aenean", "aliquam", "amet", "ante", "at", "augue", "blandit", "commodo", "congue", "cras",
+    "cursus", "dapibus", "diam", "dictum", "dolor", "donec", "dui", "egestas", "elit", "enim", "erat", "eros", "est",
+    "et", "eu", "fames", "felis", "fusce", "gravida", "habitant", "id", "in", "integer", "ipsum", "justo", "lacinia",
+    "lectus", "leo", "libero", "lorem", "magna", "massa", "mauris", "metus", "morbi", "nam", "nec", "nisi", "nulla",
+    "nunc", "odio", "orci", "pede", "porta", "purus", "quam", "risus", "sapien", "sed", "tellus", "urna",
+];
+
+/// Returns paragraphs of dummy text: `lipsum(n=5, min=20, max=100, html=false)`.
+pub(super) fn lipsum<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
+    arguments.check("lipsum", 0, 1, &["n", "min", "max", "html"])?;
+    let count = |name| Ok::<_, Box<Failure>>(arguments.count(usize::MAX, name)?);
+    let paragraphs = arguments.count(0, "n")?.unwrap_or(5);
+    let (least, most) = (count("min")?.unwrap_or(20), count("max")?.unwrap_or(100));
+    let bound = |words: usize| i64::try_from(words).unwrap_or(i64::MAX);
+    let html = arguments.truth(usize::MAX, "html")?.unwrap_or(false);
+    let mut chance = Chance::of(machine.space)?;
+    let mut text = machine.space.writer();
+    for _ in 0..paragraphs {
+        machine.items(1)?;
+        text.push(if html { "<p>" } else { "" })?;
+        let (mut last, mut stop, mut begins) = ("", 0, true);
+        for at in 0..chance.between(bound(least), bound(most)) {
+            machine.items(1)?;
+            text.push(if at > 0 { " " } else { "" })?;
+            let mut next = chance.below(WORDS.len());
+            if WORDS[next] == last {
+                next = (next + 1) % WORDS.len();
+            }
+            last = WORDS[next];
+            let (initial, rest) = last.split_at(1);
+            let capital = initial.to_ascii_uppercase();
+            text.push(if begins { &capital } else { initial })?;
+            text.push(rest)?;
+            begins = at - stop > chance.between(10, 20);
+            if begins {
+                text.push(".")?;
+                stop = at;
+            }
+        }
+        text.push(match (begins, html) {
+            (true, false) => "\n\n",
+            (false, false) => ".\n\n",
+            (true, true) => "</p>\n\n",
+            (false, true) => ".</p>\n\n",
+        })?;
+    }
+    let text = text.finish();
+    Ok(if html { Val::Safe(text) } else { Val::Str(text) })
+}
+
 fn seed_of(value: Val<'_>) -> Option<u64> {
     let number = whole(value).filter(|number| !number.is_negative())?;
     u64::try_from(number.magnitude()).ok()

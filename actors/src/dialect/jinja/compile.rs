@@ -2,6 +2,8 @@
 
 mod branches;
 mod expression;
+mod fold;
+mod macros;
 mod names;
 mod templates;
 
@@ -14,8 +16,8 @@ use super::extension::Extensions;
 use super::fault::Fault;
 use super::lines::Lines;
 use super::program::{
-    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, Operation, Parameter, Path, Program,
-    Shape, Target, TemplateUse,
+    Action, Block, Constant, Imported, Instruction, Key, Loop, MacroDefinition, Operation, Path, Program, Shape,
+    Target, TemplateUse,
 };
 use super::unit::JinjaUnit;
 use super::value::LoopField;
@@ -24,11 +26,9 @@ use crate::dialect::body::BLOCK_BYTES;
 use crate::dialect::{Call, CallKind, FormatterUse, Missing};
 use crate::limits::Limits;
 use crate::value::KeyWords;
-use branches::{Shortcut, is_leaf};
+use branches::{Shortcut, is_leaf, subject};
+use fold::Folding;
 use names::{Names, Registers, Scope};
-
-/// The largest number of names that macros take for macros inside of them.
-const PASSED_ON_MAX: usize = 500_000;
 
 /// Compiles the tree of a text.
 pub(super) fn compile(
@@ -37,7 +37,7 @@ pub(super) fn compile(
     extensions: &Arc<Extensions>,
     limits: &Limits,
 ) -> Result<JinjaUnit, Vec<Diagnostic>> {
-    let mut compiler = Compiler::new(text, extensions);
+    let mut compiler = Compiler::new(text, extensions, limits);
     compiler.scopes.push(Scope::template());
     let mut top = template.body.iter();
     let extends = top.find(|statement| matches!(statement.kind, StatementKind::Extends(_)));
@@ -59,6 +59,7 @@ pub(super) fn compile(
 struct Compiler<'t, 'a> {
     source: &'t str,
     extensions: &'a Extensions,
+    folding: Folding,
     lines: Lines<'t>,
     /// The text of the unit: the source, a padding, and strings that are not part of it as they are.
     text: String,
@@ -138,7 +139,7 @@ enum Later<'t, 'a> {
 }
 
 impl<'t, 'a> Compiler<'t, 'a> {
-    fn new(source: &'t str, extensions: &'a Extensions) -> Self {
+    fn new(source: &'t str, extensions: &'a Extensions, limits: &Limits) -> Self {
         let mut text = String::with_capacity(source.len() + BLOCK_BYTES);
         text.push_str(source);
         // Whole blocks can be copied from any position of the source.
@@ -146,6 +147,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
         Self {
             source,
             extensions,
+            folding: Folding::new(limits),
             lines: Lines::new(source),
             text,
             operations: Vec::new(),
@@ -188,8 +190,14 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 definition.free = definition.free.iter().copied().chain(keys).collect();
             }
         }
+        let is_leaf = is_leaf(&self.operations, &self.code);
         let program = Program {
-            is_leaf: is_leaf(&self.operations, &self.code),
+            is_leaf,
+            subject: if is_leaf {
+                subject(&self.paths, &self.loops)
+            } else {
+                None
+            },
             operations: self.operations.into(),
             top,
             registers,
@@ -247,57 +255,6 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
     }
 
-    fn macro_body(&mut self, index: usize, definition: &'a ast::Macro<'t>, around: Option<u32>) {
-        self.within = Within::Macro(index as u32);
-        self.scopes = vec![Scope::default()];
-        let loops = self.loops.len();
-        self.free = Names::default();
-        self.uses_caller = false;
-        let mut parameters = Vec::with_capacity(definition.parameters.len());
-        for parameter in &definition.parameters {
-            // A default sees the parameters before it.
-            let default = parameter.default.as_ref().map(|default| self.expression(default));
-            let name = self.key(parameter.name.at);
-            parameters.push(Parameter { name, default });
-            self.bind(parameter.name.text);
-        }
-        self.bind("caller");
-        let start = self.here();
-        self.body(&definition.body);
-        self.flush();
-        let end = self.here();
-        let names = std::mem::take(&mut self.free).list;
-        let free: Vec<u32> = names.iter().map(|name| self.key_of(name)).collect();
-        let parameters_named = definition.parameters.iter().map(|parameter| parameter.name.text);
-        let own = names.iter().copied().chain(parameters_named);
-        self.known.extend(own.map(|name| (index as u32, name)));
-        // A macro around this one has to take these names from around it as well, unless one is its parameter.
-        let mut outer = around;
-        while let Some(at) = outer {
-            for (name, key) in names.iter().zip(&free) {
-                if self.known.insert((at, name)) {
-                    self.passed_on.push((at, *key));
-                }
-            }
-            if self.passed_on.len() > PASSED_ON_MAX {
-                let message = format!("macros inside of macros use more than {PASSED_ON_MAX} names from around them");
-                let fault = Fault::new("too-many-names", definition.name.at, message);
-                self.fault(fault.help("define the macros beside each other"));
-                break;
-            }
-            outer = self.later_parent(at);
-        }
-        let caller = self.uses_caller;
-        let registers = self.end_body(loops);
-        if let Some(compiled) = self.macros.get_mut(index) {
-            compiled.parameters = parameters.into();
-            (compiled.start, compiled.end, compiled.registers) = (start, end, registers);
-            compiled.free = free.into();
-            compiled.caller = caller;
-            compiled.around = around;
-        }
-    }
-
     /// Ends a body, which has the loops from an index on, and returns the number of its registers.
     fn end_body(&mut self, loops: usize) -> u16 {
         let registers = std::mem::take(&mut self.registers).count;
@@ -305,11 +262,6 @@ impl<'t, 'a> Compiler<'t, 'a> {
             each.registers = registers;
         }
         registers
-    }
-
-    /// Returns the macro around a macro.
-    fn later_parent(&self, index: u32) -> Option<u32> {
-        self.macros.get(index as usize)?.around
     }
 
     /// Returns the position of the next operation.
@@ -359,6 +311,7 @@ impl<'t, 'a> Compiler<'t, 'a> {
             | Action::UnlessPath { to, .. }
             | Action::UnlessQuick { to, .. }
             | Action::UnlessLoopField { to, .. }
+            | Action::Joined { to, .. }
             | Action::Jump(to),
         ) = act
         {
@@ -480,44 +433,24 @@ impl<'t, 'a> Compiler<'t, 'a> {
         }
     }
 
-    /// Registers a macro, whose body is compiled later.
-    fn macro_definition(&mut self, definition: &'a ast::Macro<'t>) -> u32 {
-        self.share();
-        let index = self.macros.len();
-        let around = match self.within {
-            Within::Macro(around) => Some(around),
-            _ => None,
-        };
-        let name = match definition.name.text {
-            "caller" => self.key_of("caller"),
-            _ => self.key(definition.name.at),
-        };
-        self.macros.push(MacroDefinition {
-            name,
-            parameters: Box::default(),
-            start: 0,
-            end: 0,
-            registers: 0,
-            free: Box::default(),
-            caller: false,
-            around,
-            place: definition.name.at,
-        });
-        self.later.push_back(Later::Macro {
-            index,
-            definition,
-            around,
-        });
-        small(index)
+    fn output(&mut self, value: &'a Expr<'t>) {
+        if parts(value).is_none() {
+            return self.output_of_part(value);
+        }
+        // The parts are compiled once more below, and so are their faults.
+        let faults = self.faults.len();
+        let code = self.expression(value);
+        self.faults.truncate(faults);
+        let joined = self.push(Action::Joined { code, to: 0 });
+        self.output_of_part(value);
+        self.patch(joined);
     }
 
-    fn output(&mut self, value: &'a Expr<'t>) {
-        if let ExprKind::Binary(first, rest) = &value.kind
-            && rest.iter().all(|(operator, _)| *operator == ast::Operator::Concat)
-        {
+    fn output_of_part(&mut self, value: &'a Expr<'t>) {
+        if let Some((first, rest)) = parts(value) {
             // Printing the parts one after the other gives the same text, without joining them first.
-            self.output(first);
-            rest.iter().for_each(|(_, value)| self.output(value));
+            self.output_of_part(first);
+            rest.iter().for_each(|(_, value)| self.output_of_part(value));
             return;
         }
         let act = match self.path(value) {
@@ -609,6 +542,16 @@ impl<'t, 'a> Compiler<'t, 'a> {
 }
 
 /// Converts a position in a text or in its program. The parser rejects longer texts.
+/// Returns the parts of an expression that joins texts.
+fn parts<'e, 't>(value: &'e Expr<'t>) -> Option<(&'e Expr<'t>, &'e [(ast::Operator, Expr<'t>)])> {
+    match &value.kind {
+        ExprKind::Binary(first, rest) if rest.iter().all(|(operator, _)| *operator == ast::Operator::Concat) => {
+            Some((first.as_ref(), rest.as_slice()))
+        }
+        _ => None,
+    }
+}
+
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

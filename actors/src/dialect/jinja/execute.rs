@@ -4,6 +4,7 @@
 //! the next operation. Blocks, macros, included templates and recursive loops are runs inside of runs, whose number is bounded by
 //! [`Limits::call_depth`](crate::Limits). A failure gets its position where it occurs, and a call site on its way out.
 
+mod assign;
 mod calls;
 mod explain;
 mod expression;
@@ -12,17 +13,19 @@ mod paths;
 mod templates;
 
 use std::cell::Cell;
+use std::mem::ManuallyDrop;
 
 use bumpalo::collections::Vec as BumpVec;
 
 use super::ast::ByteRange;
 use super::failure::{Failure, Outcome};
-use super::program::{Action, Code, NO_REGISTER, Operation, Target};
+use super::program::{Action, Code, NO_REGISTER, Operation};
 use super::scope::Variables;
 use super::unit::JinjaUnit;
-use super::value::{Kind, LoopState, Machine, Space, Val};
+use super::value::{LoopState, Machine, Space, Val};
 use crate::budget::Exceeded;
 use crate::dialect::{Closure, Escape, Frame, Member, Missing, RenderError};
+use crate::template::TemplateName;
 use crate::value::{Arena, Value};
 use paths::is_true;
 
@@ -83,14 +86,31 @@ fn execute_in(
         unit,
         closure: *closure,
     };
-    let mut execution = Execution::new(here, &space, context, frame.escape);
     let (depth, escape) = (frame.depth, frame.escape);
+    if escape == Escape::None {
+        frame.escape = escape_of(&closure.top().name);
+    }
+    // All of it lies in the arena, so there is nothing to drop.
+    let mut execution = ManuallyDrop::new(Execution::new(here, &space, context, frame.escape));
     let outcome = execution.template(here, frame);
     (frame.depth, frame.escape) = (depth, escape);
     outcome.map_err(|failure| match *failure {
         Failure::Rendered(error) => error,
         other => execution.explain(other, here, ByteRange::default()),
     })
+}
+
+/// Returns the escaping of a template by its name: besides HTML as in all languages, JSON for the extensions `json json5 js yaml yml`.
+fn escape_of(name: &TemplateName) -> Escape {
+    match Escape::of(name) {
+        Escape::None if is_json(name.output_name()) => Escape::Json,
+        escape => escape,
+    }
+}
+
+fn is_json(output: &str) -> bool {
+    let extension = output.rsplit_once('.').map(|(_, extension)| extension);
+    matches!(extension, Some("json" | "json5" | "js" | "yaml" | "yml"))
 }
 
 /// The state of a render.
@@ -102,9 +122,9 @@ struct Execution<'r> {
     /// The loops that run, the innermost last.
     loops: BumpVec<'r, &'r LoopState<'r>>,
     /// The positions in the output at which kept output begins.
-    captures: Vec<usize>,
+    captures: BumpVec<'r, usize>,
     /// The escapings around `autoescape` blocks.
-    escapes: Vec<Escape>,
+    escapes: BumpVec<'r, Escape>,
     /// The chains of templates that extend each other, one behind the other; the last one is that of the running template.
     chain: BumpVec<'r, UnitRef<'r>>,
     run: Run<'r>,
@@ -149,6 +169,7 @@ macro_rules! machine {
             space: $execution.space,
             budget: &mut *$frame.budget,
             escape: $frame.escape,
+            around: $execution.run.escape,
             strict: ($frame.missing, $here.unit.missing) == (Missing::Error, Missing::Error),
         }
     };
@@ -165,8 +186,8 @@ impl<'r> Execution<'r> {
             variables: Variables::new(context, bump),
             stack: BumpVec::with_capacity_in(16, bump),
             loops: BumpVec::with_capacity_in(8, bump),
-            captures: Vec::new(),
-            escapes: Vec::new(),
+            captures: BumpVec::new_in(bump),
+            escapes: BumpVec::new_in(bump),
             chain,
             run: Run {
                 base: 0,
@@ -351,6 +372,13 @@ impl<'r> Execution<'r> {
                 frame.budget.step()?;
                 self.output(here, code, frame)?;
             }
+            Action::Joined { code, to } => {
+                if frame.escape == Escape::Json {
+                    frame.budget.step()?;
+                    self.output(here, code, frame)?;
+                    return Ok(to);
+                }
+            }
             Action::Unless { condition, to } => {
                 frame.budget.step()?;
                 let value = self.eval(here, condition, frame)?;
@@ -463,9 +491,10 @@ impl<'r> Execution<'r> {
     fn escaping(&self, value: Val<'r>) -> Outcome<Escape> {
         match value.as_str() {
             Some("html") => Ok(Escape::Html),
+            Some("json") => Ok(Escape::Json),
             Some("none") => Ok(Escape::None),
             Some(_) => {
-                let failure = Failure::invalid("`autoescape` takes true, false, \"html\" or \"none\"");
+                let failure = Failure::invalid("`autoescape` takes true, false, \"html\", \"json\" or \"none\"");
                 Err(failure.help("for data in a script write `| tojson`"))
             }
             None if matches!(value, Val::Bool(true)) => Ok(match self.run.escape {
@@ -473,62 +502,6 @@ impl<'r> Execution<'r> {
                 escape => escape,
             }),
             None => Ok(Escape::None),
-        }
-    }
-
-    /// Assigns a value to the left side of an assignment.
-    fn assign(&mut self, here: UnitRef<'r>, target: u32, value: Val<'r>, frame: &mut Frame<'_>) -> Outcome<()> {
-        match here.unit.program.targets.get(target as usize) {
-            Some(target) => self.assign_to(here, target, value, frame),
-            None => Ok(()),
-        }
-    }
-
-    fn assign_to(
-        &mut self,
-        here: UnitRef<'r>,
-        target: &'r Target,
-        value: Val<'r>,
-        frame: &mut Frame<'_>,
-    ) -> Outcome<()> {
-        let unit = here.unit;
-        match target {
-            Target::Name(key) => {
-                if let Some(key) = unit.program.keys.get(*key as usize) {
-                    let name = unit.text_of(key);
-                    self.variables.set(key, name, value, &mut machine!(self, here, frame))?;
-                }
-                Ok(())
-            }
-            Target::Attribute { namespace, key, place } => {
-                let found = self.eval(here, *namespace, frame)?;
-                let Val::Namespace(namespace) = found else {
-                    let message = format!("attributes can be set of a namespace only, not of {}", found.words());
-                    let failure = Failure::invalid(message).help("make one: `{% set ns = namespace() %}`");
-                    return Err(self.placed(failure, here, *place));
-                };
-                namespace.set(unit.key(*key), value, &mut machine!(self, here, frame))
-            }
-            Target::Tuple(targets, place) => {
-                let items = value.unpacked(&mut machine!(self, here, frame))?;
-                let Some(items) = items else {
-                    let message = format!("{} cannot be unpacked", value.words());
-                    let failure = Failure::coded("unpacking", message);
-                    let failure = match value.as_str() {
-                        Some(_) => failure.help("for the keys of a map with their values write `in map | items`"),
-                        None => failure,
-                    };
-                    return Err(self.placed(failure, here, *place));
-                };
-                if items.len() != targets.len() {
-                    let message = format!("{} names for {} items", targets.len(), items.len());
-                    return Err(self.placed(Failure::coded("unpacking", message), here, *place));
-                }
-                for (target, item) in targets.iter().zip(items) {
-                    self.assign_to(here, target, *item, frame)?;
-                }
-                Ok(())
-            }
         }
     }
 
@@ -551,85 +524,5 @@ impl<'r> Execution<'r> {
             + self.variables.bytes()
             + size_of_val(self.loops.as_slice())
             + size_of_val(self.captures.as_slice())
-    }
-}
-
-impl JinjaUnit {
-    /// Returns the place that an operation stands for.
-    fn place_of(&self, act: &Action) -> ByteRange {
-        let of_code = |code: Code| {
-            let last = (code.end.max(code.start + 1) - 1) as usize;
-            self.program.places.get(last).copied().unwrap_or_default()
-        };
-        let of_template = |template: u32| {
-            let template = self.program.templates.get(template as usize);
-            template.map(|template| template.place).unwrap_or_default()
-        };
-        let of_path = |path: u32| match self.program.paths.get(path as usize) {
-            Some(path) => {
-                let text = self.path_text(path, path.attributes as usize);
-                let start = self.program.keys.get(path.name as usize).map_or(0, |name| name.start);
-                ByteRange {
-                    start,
-                    end: start + text.len() as u32,
-                }
-            }
-            None => ByteRange::default(),
-        };
-        let of_key = |key: u32| match self.program.keys.get(key as usize) {
-            Some(key) => ByteRange {
-                start: key.start,
-                end: key.start + key.length,
-            },
-            None => ByteRange::default(),
-        };
-        match *act {
-            Action::Path(path)
-            | Action::Quick { path, .. }
-            | Action::UnlessPath { path, .. }
-            | Action::UnlessQuick { path, .. }
-            | Action::LoopField { path, .. }
-            | Action::UnlessLoopField { path, .. } => of_path(path),
-            Action::Output(code) | Action::Autoescape(code) | Action::Do(code) => of_code(code),
-            Action::Unless { condition, .. } => of_code(condition),
-            Action::Set { value, .. } => of_code(value),
-            Action::SetCaptured { filters, .. } | Action::PrintCaptured { filters } => of_code(filters),
-            Action::For { index, .. }
-            | Action::ForQuick { index, .. }
-            | Action::Next { index, .. }
-            | Action::Break { index } => {
-                let each = self.program.loops.get(index as usize);
-                each.map(|each| each.place).unwrap_or_default()
-            }
-            Action::Block(name) => of_key(name),
-            Action::Extends { template }
-            | Action::Include { template }
-            | Action::Import { template, .. }
-            | Action::FromImport { template, .. } => of_template(template),
-            Action::Macro { index, .. } => {
-                let definition = self.program.macros.get(index as usize);
-                definition.map(|definition| definition.place).unwrap_or_default()
-            }
-            Action::None
-            | Action::Jump(_)
-            | Action::Open
-            | Action::Close
-            | Action::Leave { .. }
-            | Action::Capture
-            | Action::EndAutoescape => ByteRange::default(),
-        }
-    }
-}
-
-impl<'r> Val<'r> {
-    /// Returns the items that an assignment to several names takes; `None` if the value has none.
-    fn unpacked(self, machine: &mut Machine<'_, 'r>) -> Outcome<Option<&'r [Self]>> {
-        match self {
-            Val::Undefined(expression) => Err(super::value::undefined(expression)),
-            _ => match self.kind() {
-                Kind::List | Kind::Iterable | Kind::Map => self.items(machine).map(Some),
-                _ => Ok(None),
-            },
-        }
     }
 }

@@ -3,7 +3,9 @@
 #[cfg(feature = "jinja-contrib")]
 mod dates;
 mod numbers;
+mod order;
 mod printf;
+mod select;
 mod sequences;
 mod texts;
 #[cfg(feature = "jinja-contrib")]
@@ -156,31 +158,31 @@ static FILTERS: &[Definition] = &[
     filter("items", sequences::items, (0, 0), &[]),
     filter(
         "dictsort",
-        sequences::dictsort,
+        order::dictsort,
         (0, 0),
         &["by", "case_sensitive", "reverse"],
     ),
     filter(
         "sort",
-        sequences::sorted,
+        order::sorted,
         (0, 0),
         &["case_sensitive", "reverse", "attribute"],
     ),
-    filter("min", sequences::min, (0, 0), &["case_sensitive", "attribute"]),
-    filter("max", sequences::max, (0, 0), &["case_sensitive", "attribute"]),
-    filter("unique", sequences::unique, (0, 0), &["case_sensitive", "attribute"]),
+    filter("min", order::min, (0, 0), &["case_sensitive", "attribute"]),
+    filter("max", order::max, (0, 0), &["case_sensitive", "attribute"]),
+    filter("unique", order::unique, (0, 0), &["case_sensitive", "attribute"]),
     filter("batch", sequences::batch, (1, 2), &[]),
     filter("slice", sequences::slice, (1, 2), &[]),
     filter("chain", sequences::chain, (0, ANY), &[]),
     filter("zip", sequences::zip, (0, ANY), &[]),
-    filter("map", sequences::map, (0, ANY), &["attribute", "default"]),
-    filter("select", sequences::select, (0, ANY), &[]),
-    filter("reject", sequences::reject, (0, ANY), &[]),
-    filter("selectattr", sequences::selectattr, (1, ANY), &[]),
-    filter("rejectattr", sequences::rejectattr, (1, ANY), &[]),
+    filter("map", select::map, (0, ANY), &["attribute", "default"]),
+    filter("select", select::select, (0, ANY), &[]),
+    filter("reject", select::reject, (0, ANY), &[]),
+    filter("selectattr", select::selectattr, (1, ANY), &[]),
+    filter("rejectattr", select::rejectattr, (1, ANY), &[]),
     filter(
         "groupby",
-        sequences::groupby,
+        order::groupby,
         (0, 1),
         &["attribute", "default", "case_sensitive"],
     ),

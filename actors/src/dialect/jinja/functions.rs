@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::chance::Chance;
+use super::chance::{Chance, lipsum};
 use super::failure::{Failure, Outcome};
 use super::value::print::show;
 use super::value::{Arguments, Cycler, Joiner, Kind, Machine, Map, Namespace, Range, Val};
@@ -48,6 +48,7 @@ impl<'r> Function<'r> {
                 let (lower, upper) = second.map_or((0, first.unwrap_or(0)), |second| (first.unwrap_or(0), second));
                 Ok(Val::Int(Chance::of(machine.space)?.between(lower, upper)))
             }
+            Self::Lipsum => lipsum(arguments, machine),
             Self::Now => {
                 arguments.check(name, 0, 0, &[])?;
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::ast::Operator;
 use super::failure::{Failure, Outcome};
+use super::value::json::print_json;
 use super::value::{Kind, Machine, Val, Wide, equal, real, whole};
 use crate::dialect::Escape;
 use crate::dialect::escape::escape;
@@ -163,18 +164,39 @@ fn join<'r>(one: Val<'r>, a: &'r str, other: Val<'r>, b: &'r str, machine: &mut 
         (false, false) => Ok(Val::Str(machine.space.concat(&[a, b])?)),
         _ if machine.escape == Escape::None => Ok(Val::Str(machine.space.concat(&[a, b])?)),
         (true, false) => {
-            let b = escaped(b, machine)?;
+            let b = escaped(other, machine)?;
             Ok(Val::Safe(machine.space.concat(&[a, b])?))
         }
         (false, true) => {
-            let a = escaped(a, machine)?;
+            let a = escaped(one, machine)?;
             Ok(Val::Safe(machine.space.concat(&[a, b])?))
         }
     }
 }
 
+/// Returns a value as text that is escaped as the page is; as HTML if the page is not.
+pub(super) fn escaped<'r>(value: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<&'r str> {
+    escaped_as(machine.escape, value, machine)
+}
+
+/// Returns a value as text that is escaped in one way; as HTML where nothing is. What is safe stays as it is.
+pub(super) fn escaped_as<'r>(escape: Escape, value: Val<'r>, machine: &mut Machine<'_, 'r>) -> Outcome<&'r str> {
+    match (value, escape) {
+        (Val::Safe(text), _) => Ok(text),
+        (_, Escape::Json) => {
+            let mut text = machine.space.writer();
+            print_json(value, &mut text, machine)?;
+            Ok(text.finish())
+        }
+        (_, Escape::Html | Escape::None) => {
+            let text = machine.text(value)?;
+            html(text, machine)
+        }
+    }
+}
+
 /// Returns a text as HTML.
-pub(super) fn escaped<'r>(text: &'r str, machine: &mut Machine<'_, 'r>) -> Outcome<&'r str> {
+fn html<'r>(text: &'r str, machine: &mut Machine<'_, 'r>) -> Outcome<&'r str> {
     machine.bytes(text.len())?;
     if !text
         .bytes()

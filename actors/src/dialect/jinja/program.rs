@@ -22,6 +22,8 @@ pub(super) struct Program {
     pub(super) registers: u16,
     /// The program sets nothing, calls nothing and has no blocks, so that including it changes nothing of the state of a run.
     pub(super) is_leaf: bool,
+    /// The name from outside that most paths of a leaf begin with: its register and its key.
+    pub(super) subject: Option<(u16, u32)>,
     pub(super) code: Box<[Instruction]>,
     /// The range of the text that each instruction stands for.
     pub(super) places: Box<[ByteRange]>,
@@ -85,6 +87,12 @@ pub(super) enum Action {
     },
     /// Prints the value of an expression.
     Output(Code),
+    /// Prints a value that is joined of parts, and jumps, where the parts cannot be printed one after the other by the operations behind this one:
+    /// where the page is escaped as JSON.
+    Joined {
+        code: Code,
+        to: u32,
+    },
     /// Jumps unless an expression is true.
     Unless {
         condition: Code,

@@ -313,6 +313,18 @@ impl<'r> Variables<'r> {
         true
     }
 
+    /// Copies the newest variable to a register, if it has the name: an included template is mostly about the item of the loop around it.
+    #[inline(always)]
+    pub(super) fn pass_newest(&mut self, register: u16, key: &Key, name: impl Fn() -> &'r str) {
+        let visible = self.all.get(self.floor..).unwrap_or_default();
+        if let Some(newest) = visible.last()
+            && newest.matches(key, &name)
+        {
+            let value = self.value_of(newest);
+            self.set_register(register, value);
+        }
+    }
+
     /// Returns a value by its name, wherever it is: a variable, a field of the context or a function.
     pub(super) fn named(&self, name: &str) -> Option<Val<'r>> {
         let visible = self.all.get(self.floor..).unwrap_or_default();

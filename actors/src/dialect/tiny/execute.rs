@@ -18,7 +18,7 @@ use super::program::{Action, PathRef, Step};
 use super::unit::TinyUnit;
 use crate::dialect::body::Full;
 use crate::dialect::escape::escape;
-use crate::dialect::print::{print_float, print_short, print_unsigned};
+use crate::dialect::print::{json_text, print_float, print_short, print_unsigned};
 
 /// The number of slots that need no allocation, which is enough for most templates.
 const SLOTS_INLINE: usize = 6;
@@ -378,6 +378,7 @@ fn print(value: &Value<'_>, frame: &mut Frame<'_>) -> Result<(), PrintError> {
         Value::Text(text) => match frame.escape {
             Escape::Html => escape(text, &mut frame.body)?,
             Escape::None => frame.append(text)?,
+            Escape::Json => frame.append(&json_text(text))?,
         },
         Value::Bool(value) => frame.append(bool_text(*value))?,
         Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,

@@ -7,9 +7,14 @@ use super::judge::{Texts, ours, theirs};
 
 /// Checks that both print the same for each text as the entry `page.html`.
 pub(crate) fn check_all(context: &serde_json::Value, partials: Texts<'_>, texts: &[(&str, &str)]) {
+    check_entry("page.html", context, partials, texts);
+}
+
+/// Checks that both print the same for each text as an entry of this name.
+fn check_entry(name: &str, context: &serde_json::Value, partials: Texts<'_>, texts: &[(&str, &str)]) {
     let mut wrong = Vec::new();
     for (text, expected) in texts {
-        let mut set = vec![("page.html", *text)];
+        let mut set = vec![(name, *text)];
         set.extend_from_slice(partials);
         let (ours, theirs) = (
             ours(&set, context, Missing::Error),
@@ -401,4 +406,80 @@ fn what_the_judge_gets_wrong_is_right() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn pages_in_json_print_like_the_judge() {
+    let context = json!({
+        "name": "A & \"B\" </x>\u{1}\n", "n": 3, "f": 2.5, "big": 18_446_744_073_709_551_615_u64, "yes": true, "nothing": null,
+        "list": [1, "a'b", [], {}], "map": { "a": 1, "b": [true, null] }, "empty": "",
+    });
+    let partials = [
+        ("part.html", "<{{ name[:3] }}>"),
+        ("part.txt", "{{ name[:3] }}"),
+        ("part.json", "{{ name[:3] }}"),
+    ];
+    let texts = [
+        ("{{ name }}", "\"A & \\\"B\\\" </x>\\u0001\\n\""),
+        (
+            "{{ n }} {{ f }} {{ big }} {{ yes }} {{ nothing }} {{ -1 }} {{ 1e300 }} {{ 2 ** 70 }} {{ empty }}",
+            "3 2.5 18446744073709551615 true null -1 1e+300 1180591620717411303424 \"\"",
+        ),
+        ("{{ list }}{{ map }}", "[1,\"a'b\",[],{}]{\"a\":1,\"b\":[true,null]}"),
+        (
+            "{{ (1, 'x') }}{{ {1: 2, 'k': 'y', 1.5: none} }}",
+            "[1,\"x\"]{\"1\":2,\"k\":\"y\",\"1.5\":null}",
+        ),
+        ("{% for item in list %}{{ item }};{% endfor %}", "1;\"a'b\";[];{};"),
+        (
+            "{% for item in list %}{{ loop.index }}{{ loop.first }},{% endfor %}",
+            "1true,2false,3false,4false,",
+        ),
+        (
+            "{{ name | safe }}|{{ 'x' | tojson }}|{{ ['<'] | tojson }}",
+            "A & \"B\" </x>\u{1}\n|\"x\"|[\"\\u003c\"]",
+        ),
+        (
+            "{{ '<' | e }}{{ 'a' ~ ('b' | safe) }}{{ [1, 'c' | safe] | join('-') }}",
+            "\"<\"\"a\"b1\"-\"c",
+        ),
+        (
+            "{{ ('x' | safe) | replace('x', 'y') }}{{ 'a' + ('b' | safe) }}",
+            "\"y\"\"a\"b",
+        ),
+        (
+            "{{ n ~ name[:1] ~ ('x' ~ f) }};{{ 1 ~ 2 }}{% if 1 ~ '' %}{{ 'a' ~ 1 }}{% endif %}",
+            "\"3Ax2.5\";\"12\"\"a1\"",
+        ),
+        ("{% set x %}{{ n }}{{ 'q' }}{% endset %}{{ x }}", "3\"q\""),
+        ("{% macro m(v) %}{{ v }}{% endmacro %}{{ m('w') }}", "\"w\""),
+        (
+            "{% autoescape false %}{{ 'x' }}{{ 'y' | e }}{% endautoescape %}{{ 'z' }}",
+            "x\"y\"\"z\"",
+        ),
+        ("{% autoescape true %}{{ 'x' }}{% endautoescape %}", "\"x\""),
+        ("{{ 'x' if no is defined }}", "null"),
+        (
+            "{% include 'part.html' %}{% include 'part.txt' %}{% include 'part.json' %}",
+            "<A &amp;>A &\"A &\"",
+        ),
+    ];
+    for name in [
+        "page.json",
+        "page.json.j2",
+        "page.js.jinja",
+        "page.yaml",
+        "page.yml",
+        "page.json5",
+    ] {
+        check_entry(name, &context, &partials, &texts);
+    }
+    check_all(
+        &context,
+        &[],
+        &[(
+            "{% autoescape 'json' %}{{ name[:3] }}{{ list }}{% endautoescape %}{{ n }}",
+            "\"A &\"[1,\"a'b\",[],{}]3",
+        )],
+    );
 }

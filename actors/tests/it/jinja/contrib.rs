@@ -124,6 +124,54 @@ fn seeded_numbers_are_those_of_the_judge() {
     }
 }
 
+/// The words are other ones than those of the judge, but the form is the same.
+#[test]
+fn dummy_text_has_the_form_of_that_of_the_judge() {
+    let context = json!({ "RAND_SEED": 7 });
+    for (call, paragraphs, (least, most), html) in [
+        ("lipsum()", 5, (20, 100), false),
+        ("lipsum(2)", 2, (20, 100), false),
+        ("lipsum(n=3, min=2, max=6, html=true)", 3, (2, 6), true),
+        ("lipsum(1, min=4, max=4)", 1, (4, 4), false),
+        ("lipsum(0)", 0, (0, 1), false),
+    ] {
+        let text = format!("{{{{ {call} }}}}");
+        let set = [("page.html", &*text)];
+        for printed in [
+            ours(&set, &context, Missing::Error),
+            theirs(&set, &context, Missing::Error),
+        ] {
+            let printed = printed.expect(call);
+            let parts: Vec<&str> = printed.split("\n\n").filter(|part| !part.is_empty()).collect();
+            assert_eq!(parts.len(), paragraphs, "{call}: {printed}");
+            for part in parts {
+                let inner = part.strip_prefix("<p>").and_then(|part| part.strip_suffix("</p>"));
+                assert_eq!(inner.is_some(), html, "{call}: {part}");
+                let inner = inner.unwrap_or(part);
+                let words = inner.split(' ').count();
+                assert!((least..=most).contains(&words), "{call}: {words} words");
+                assert!(inner.ends_with('.') && !inner.ends_with(".."), "{part}");
+                let begins = inner.starts_with(|each: char| each.is_ascii_uppercase());
+                let after_stops = inner
+                    .split(". ")
+                    .all(|sentence| sentence.starts_with(|each: char| each.is_ascii_uppercase()));
+                assert!(begins && after_stops, "{part}");
+            }
+        }
+    }
+    for (call, part) in [
+        ("lipsum('x')", "has to be an integer"),
+        ("lipsum(1, 2)", "takes one argument"),
+        ("lipsum(least=2)", "has no argument `least`"),
+        ("lipsum(1000000000)", "was stopped"),
+        ("lipsum(1, min=9000000000, max=9000000001)", "was stopped"),
+    ] {
+        let error = ours(&[("page.html", &format!("{{{{ {call} }}}}"))], &context, Missing::Error);
+        let error = error.expect_err(call);
+        assert!(error.contains(part), "{call}: {error}");
+    }
+}
+
 #[test]
 fn what_they_cannot_do_is_an_error_with_both() {
     let context = json!({ "day": "2023-06-24", "n": 1e30, "list": [] });

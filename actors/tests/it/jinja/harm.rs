@@ -390,7 +390,7 @@ fn faults_say_what_and_where() {
         ("{% extends 'base.html' %}", &["the block `main` has to be defined"]),
         ("{{ 1 / 0 }}", &["divided by zero"]),
         ("{{ self.nope() }}", &["there is no block `nope`"]),
-        ("{% autoescape 'json' %}{% endautoescape %}", &["`| tojson`"]),
+        ("{% autoescape 'xml' %}{% endautoescape %}", &["`| tojson`"]),
     ] {
         let mut texts = vec![("page.html", text)];
         texts.extend_from_slice(&partials);

@@ -115,12 +115,18 @@ pub(crate) fn theirs(texts: Texts<'_>, context: &Value, missing: Missing) -> Res
         Missing::Error => UndefinedBehavior::Strict,
         Missing::Lenient => UndefinedBehavior::Chainable,
     });
-    environment.set_auto_escape_callback(|name| match escape(name) {
-        // A mode of its own, so that the formatter below is asked everywhere.
-        Escape::Html => AutoEscape::Custom("engine".into()),
-        _ => AutoEscape::None,
-    });
+    environment.set_auto_escape_callback(
+        |name| match (escape(name), minijinja::default_auto_escape_callback(name)) {
+            // A mode of its own, so that the formatter below is asked everywhere.
+            (Escape::Html, _) => AutoEscape::Custom("engine".into()),
+            (_, AutoEscape::Json) => AutoEscape::Json,
+            _ => AutoEscape::None,
+        },
+    );
     environment.set_formatter(|output, state, value| {
+        if matches!(state.auto_escape(), AutoEscape::Json) {
+            return minijinja::escape_formatter(output, state, value);
+        }
         let plain = matches!(state.auto_escape(), AutoEscape::None) || value.is_safe();
         let text = value.to_string();
         output.write_str(&if plain { text } else { escaped(&text) })?;
@@ -128,7 +134,8 @@ pub(crate) fn theirs(texts: Texts<'_>, context: &Value, missing: Missing) -> Res
     });
     minijinja_contrib::add_to_environment(&mut environment);
     // With the same entities, so that the length of what was escaped is the same.
-    for name in ["e", "escape"] {
+    let is_json = minijinja::default_auto_escape_callback(texts[0].0) == AutoEscape::Json;
+    for name in ["e", "escape"].into_iter().filter(|_| !is_json) {
         environment.add_filter(name, |value: minijinja::Value| match value.is_safe() {
             true => value,
             false => minijinja::Value::from_safe_string(escaped(&value.to_string())),

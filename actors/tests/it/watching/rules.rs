@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use hotplate_actors::loader::Depth;
-use hotplate_actors::{DirectoryLoader, Hotplate, Limits, Links, Loader, Mount, Rules, WatchBy};
+use hotplate_actors::{BlockingLoader, DirectoryLoader, Hotplate, Limits, Links, Mount, Rules, WatchBy};
 
 use super::{Site, everywhere, file_systems, natively, write};
 

@@ -240,7 +240,9 @@ addEventListener("submit", (event) => {
   if (question && !confirm(question)) event.preventDefault();
 });
 
-document.querySelector("[data-submit]")?.addEventListener("change", (event) => event.target.form.requestSubmit());
+for (const filter of document.querySelectorAll("[data-submit]")) {
+  filter.addEventListener("change", (event) => event.target.form.requestSubmit());
+}
 
 // The result of an action is shown once: a reload of the page does not show it again.
 const shownAt = new URL(location.href);

@@ -1,7 +1,9 @@
 //! Conditions and loops, and the shortcuts to the values of paths.
 
 use super::super::ast::{self, Body, Expr, ExprKind};
-use super::super::program::{Action, Between, Code, Instruction, Lookup, Loop, NO_KEY, NO_REGISTER, Operation, Target};
+use super::super::program::{
+    Action, Between, Code, Instruction, Lookup, Loop, NO_KEY, NO_REGISTER, Operation, Path, Target,
+};
 use super::super::value::LoopField;
 use super::names::Scope;
 use super::{Compiler, Inside, OpenLoop, small};
@@ -247,6 +249,7 @@ pub(super) fn is_leaf(operations: &[Operation], code: &[Instruction]) -> bool {
                 | Action::Quick { .. }
                 | Action::LoopField { .. }
                 | Action::Output(_)
+                | Action::Joined { .. }
                 | Action::Unless { .. }
                 | Action::UnlessPath { .. }
                 | Action::UnlessQuick { .. }
@@ -270,4 +273,21 @@ pub(super) fn is_leaf(operations: &[Operation], code: &[Instruction]) -> bool {
         )
     };
     operations.iter().all(is_plain) && !code.iter().any(calls)
+}
+
+/// Returns the register that most paths of a leaf begin with, and the key of its name, among the names from outside.
+pub(super) fn subject(paths: &[Path], loops: &[Loop]) -> Option<(u16, u32)> {
+    let mut uses: Vec<(u16, u32, usize)> = Vec::new();
+    for path in paths {
+        let Lookup::Register(register) = path.lookup else {
+            continue;
+        };
+        match uses.iter_mut().find(|(known, _, _)| *known == register) {
+            Some((_, _, count)) => *count += 1,
+            None => uses.push((register, path.name, 1)),
+        }
+    }
+    uses.retain(|(register, _, _)| loops.iter().all(|each| each.register != *register));
+    let most = uses.into_iter().max_by_key(|(_, _, count)| *count);
+    most.map(|(register, name, _)| (register, name))
 }

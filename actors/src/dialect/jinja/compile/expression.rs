@@ -84,6 +84,11 @@ impl<'t, 'a> Compiler<'t, 'a> {
 
     fn value(&mut self, expr: &'a Expr<'t>) {
         let at = expr.at;
+        if let ExprKind::Not(_) | ExprKind::Negate(_) | ExprKind::Binary(..) = expr.kind
+            && let Some(constant) = self.folded(expr)
+        {
+            return self.constant(constant, at);
+        }
         match &expr.kind {
             ExprKind::Literal(literal) => self.literal(literal, at),
             ExprKind::Name(_) => {
@@ -110,13 +115,10 @@ impl<'t, 'a> Compiler<'t, 'a> {
                 self.value(operand);
                 self.emit(Instruction::Not, at);
             }
-            ExprKind::Negate(operand) => match operand.kind {
-                ExprKind::Literal(Literal::Float(number)) => self.constant(Constant::Float(-number), at),
-                _ => {
-                    self.value(operand);
-                    self.emit(Instruction::Negate, at);
-                }
-            },
+            ExprKind::Negate(operand) => {
+                self.value(operand);
+                self.emit(Instruction::Negate, at);
+            }
             ExprKind::Or(operands) => self.short_circuit(operands, Instruction::Or(0)),
             ExprKind::And(operands) => self.short_circuit(operands, Instruction::And(0)),
             ExprKind::Compare(first, rest) => {

@@ -5,6 +5,8 @@ use crate::diagnostic::Diagnostic;
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::Failure;
 use crate::dialect::jinja::foreign::function_help;
+use crate::dialect::jinja::program::{Action, Code};
+use crate::dialect::jinja::unit::JinjaUnit;
 use crate::dialect::jinja::value::{Role, Val};
 use crate::dialect::shorten::shorten;
 use crate::dialect::{RenderError, RenderFault};
@@ -122,5 +124,74 @@ impl<'r> Execution<'r> {
             done += 1 + step.len();
         }
         None
+    }
+}
+
+impl JinjaUnit {
+    /// Returns the place that an operation stands for.
+    pub(super) fn place_of(&self, act: &Action) -> ByteRange {
+        let of_code = |code: Code| {
+            let last = (code.end.max(code.start + 1) - 1) as usize;
+            self.program.places.get(last).copied().unwrap_or_default()
+        };
+        let of_template = |template: u32| {
+            let template = self.program.templates.get(template as usize);
+            template.map(|template| template.place).unwrap_or_default()
+        };
+        let of_path = |path: u32| match self.program.paths.get(path as usize) {
+            Some(path) => {
+                let text = self.path_text(path, path.attributes as usize);
+                let start = self.program.keys.get(path.name as usize).map_or(0, |name| name.start);
+                ByteRange {
+                    start,
+                    end: start + text.len() as u32,
+                }
+            }
+            None => ByteRange::default(),
+        };
+        let of_key = |key: u32| match self.program.keys.get(key as usize) {
+            Some(key) => ByteRange {
+                start: key.start,
+                end: key.start + key.length,
+            },
+            None => ByteRange::default(),
+        };
+        match *act {
+            Action::Path(path)
+            | Action::Quick { path, .. }
+            | Action::UnlessPath { path, .. }
+            | Action::UnlessQuick { path, .. }
+            | Action::LoopField { path, .. }
+            | Action::UnlessLoopField { path, .. } => of_path(path),
+            Action::Output(code) | Action::Joined { code, .. } | Action::Autoescape(code) | Action::Do(code) => {
+                of_code(code)
+            }
+            Action::Unless { condition, .. } => of_code(condition),
+            Action::Set { value, .. } => of_code(value),
+            Action::SetCaptured { filters, .. } | Action::PrintCaptured { filters } => of_code(filters),
+            Action::For { index, .. }
+            | Action::ForQuick { index, .. }
+            | Action::Next { index, .. }
+            | Action::Break { index } => {
+                let each = self.program.loops.get(index as usize);
+                each.map(|each| each.place).unwrap_or_default()
+            }
+            Action::Block(name) => of_key(name),
+            Action::Extends { template }
+            | Action::Include { template }
+            | Action::Import { template, .. }
+            | Action::FromImport { template, .. } => of_template(template),
+            Action::Macro { index, .. } => {
+                let definition = self.program.macros.get(index as usize);
+                definition.map(|definition| definition.place).unwrap_or_default()
+            }
+            Action::None
+            | Action::Jump(_)
+            | Action::Open
+            | Action::Close
+            | Action::Leave { .. }
+            | Action::Capture
+            | Action::EndAutoescape => ByteRange::default(),
+        }
     }
 }

@@ -405,7 +405,7 @@ impl<'r> Execution<'r> {
         frame.body.truncate(written);
         Ok(match frame.escape {
             Escape::None => Val::Str(text),
-            Escape::Html => Val::Safe(text),
+            Escape::Html | Escape::Json => Val::Safe(text),
         })
     }
 }

@@ -8,6 +8,7 @@ use crate::dialect::jinja::failure::Outcome;
 use crate::dialect::jinja::program::{Action, Key, Lookup, NO_KEY, Path};
 use crate::dialect::jinja::scope::VARIABLES_PER_STEP;
 use crate::dialect::jinja::unit::JinjaUnit;
+use crate::dialect::jinja::value::json::print_json;
 use crate::dialect::jinja::value::print::{Escaped, display, prints_short};
 use crate::dialect::jinja::value::{Found, Kind, LoopField, Val, undefined};
 use crate::dialect::print::{print_float, print_unsigned};
@@ -276,6 +277,7 @@ impl<'r> Execution<'r> {
             Value::Text(text) => match frame.escape {
                 Escape::Html => escape(text, &mut frame.body)?,
                 Escape::None => frame.append(text)?,
+                Escape::Json => self.print_other(here, Val::Str(text), frame)?,
             },
             Value::Unsigned(number) => print_unsigned(*number, &mut frame.body)?,
             Value::Float(number) if prints_short(*number) => print_float(*number, &mut frame.body)?,
@@ -290,6 +292,7 @@ impl<'r> Execution<'r> {
             Val::Str(text) => match frame.escape {
                 Escape::Html => escape(text, &mut frame.body)?,
                 Escape::None => frame.append(text)?,
+                Escape::Json => self.print_other(here, value, frame)?,
             },
             Val::Safe(text) => frame.append(text)?,
             Val::Int(number) => match u64::try_from(number) {
@@ -306,6 +309,7 @@ impl<'r> Execution<'r> {
         let mut machine = machine!(self, here, frame);
         machine.defined(value)?;
         match (machine.escape, value.kind()) {
+            (Escape::Json, _) => print_json(value, &mut frame.body, &mut machine),
             (Escape::Html, Kind::List | Kind::Map | Kind::Iterable | Kind::Plain) => {
                 display(value, &mut Escaped(&mut frame.body), &mut machine)
             }

@@ -1,12 +1,12 @@
 //! Other templates: inheritance, includes and imports.
 
-use super::{Execution, Leaf, Machine, Run, UnitRef, machine};
+use super::{Execution, Leaf, Machine, Run, UnitRef, escape_of, machine};
 use crate::dialect::jinja::ast::ByteRange;
 use crate::dialect::jinja::failure::{Failure, Outcome};
 use crate::dialect::jinja::program::{Block, TemplateUse};
 use crate::dialect::jinja::value::{Module, Val};
 use crate::dialect::shorten::shorten;
-use crate::dialect::{Closure, Escape, Found, Frame, Missing, RenderFault};
+use crate::dialect::{Closure, Found, Frame, Missing, RenderFault};
 
 /// The number of names that are compared in the time of one step.
 const ENTRIES_PER_STEP: usize = 32;
@@ -116,7 +116,7 @@ impl<'r> Execution<'r> {
                     by: here.closure.top(),
                     template: number,
                     unit,
-                    escape: Escape::of(&closure.top().name),
+                    escape: escape_of(&closure.top().name),
                 };
                 self.last_leaf = Some(leaf);
                 return self.render_leaf(here, leaf, frame);
@@ -150,7 +150,7 @@ impl<'r> Execution<'r> {
         };
         let (run, escape) = (self.run, frame.escape);
         let shared = self.variables.replace_shared(None);
-        frame.escape = Escape::of(&closure.top().name);
+        frame.escape = escape_of(&closure.top().name);
         self.run = Run {
             base: self.variables.len(),
             chain: self.chain.len(),
@@ -177,6 +177,12 @@ impl<'r> Execution<'r> {
         let escape = std::mem::replace(&mut frame.escape, leaf.escape);
         let program = &leaf.unit.unit.program;
         let around = self.variables.open_registers(program.registers);
+        if let Some((register, key)) = program.subject
+            && let Some(key) = program.keys.get(key as usize)
+        {
+            self.variables
+                .pass_newest(register, key, || leaf.unit.unit.text_of(key));
+        }
         self.run(leaf.unit, 0, program.top, frame).map_err(|failure| {
             let place = Self::template_use(here, leaf.template).map(|template| template.place);
             self.called(failure, here, place.unwrap_or_default())

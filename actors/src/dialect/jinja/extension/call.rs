@@ -4,6 +4,7 @@ use super::returned::{Answer, Returned, Room, unusable};
 use super::signature::Signature;
 use crate::dialect::body::Body;
 use crate::dialect::escape::escape;
+use crate::dialect::print::json_text;
 use crate::dialect::{Escape, Exceeded, FormatterError};
 use crate::value::Value;
 
@@ -78,6 +79,7 @@ impl<'r> FunctionCall<'r> {
                 escape(text, &mut escaped).map_err(Exceeded::from)?;
                 Ok(escaped.to_text())
             }
+            Escape::Json if self.safe.get(at) != Some(&true) => Ok(json_text(text)),
             _ => Ok(text.to_owned()),
         }
     }

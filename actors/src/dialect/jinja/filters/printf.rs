@@ -58,10 +58,7 @@ pub(super) fn format<'r>(
         let argument = match argument.kind() {
             Kind::Bool | Kind::Number => argument,
             _ if !value.is_safe() || argument.is_safe() => argument,
-            _ => {
-                let text = machine.text(argument)?;
-                Val::Str(escaped(text, machine)?)
-            }
+            _ => Val::Str(escaped(argument, machine)?),
         };
         machine.bytes(spec.width.saturating_add(spec.precision.unwrap_or(0)))?;
         formatted.push(&spec.apply(argument, machine)?)?;

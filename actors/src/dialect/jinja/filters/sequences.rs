@@ -1,13 +1,9 @@
 //! Filters of lists, maps and other values with items.
 
-use std::cmp::Ordering;
-
-use super::{Arguments, Failure, Filter, Machine, Outcome, Val};
+use super::{Arguments, Failure, Machine, Outcome, Val};
 use crate::dialect::Escape;
 use crate::dialect::jinja::operators::escaped;
-use crate::dialect::jinja::predicates::Predicate;
-use crate::dialect::jinja::value::{Group, Kind, Map, Role, Source, compare, sort};
-use crate::suggestion::suggestion;
+use crate::dialect::jinja::value::{Kind, Map, Source, compare, sort};
 
 pub(super) fn length<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     machine.defined(value)?;
@@ -128,8 +124,8 @@ pub(super) fn join<'r>(
         items = found.finish();
     }
     let markup = machine.escape != Escape::None && (joiner.is_safe() || items.iter().any(|item| item.is_safe()));
-    let between = if markup && !joiner.is_safe() {
-        escaped(between, machine)?
+    let between = if markup && !joiner.is_absent() {
+        escaped(joiner, machine)?
     } else {
         between
     };
@@ -142,11 +138,10 @@ pub(super) fn join<'r>(
         if markup {
             machine.defined(*item)?;
         }
-        let text = machine.text(*item)?;
-        let text = if markup && !item.is_safe() {
-            escaped(text, machine)?
+        let text = if markup {
+            escaped(*item, machine)?
         } else {
-            text
+            machine.text(*item)?
         };
         machine.bytes(text.len())?;
         joined.push(text)?;
@@ -170,184 +165,13 @@ pub(super) fn items<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Mac
     }
 }
 
-fn tuples<'r>(pairs: &[(Val<'r>, Val<'r>)], machine: &mut Machine<'_, 'r>) -> Outcome<&'r [Val<'r>]> {
+pub(super) fn tuples<'r>(pairs: &[(Val<'r>, Val<'r>)], machine: &mut Machine<'_, 'r>) -> Outcome<&'r [Val<'r>]> {
     machine.items(pairs.len())?;
     let mut items = machine.space.list();
     for (key, value) in pairs {
         items.push(Val::Tuple(machine.space.slice(&[*key, *value])?))?;
     }
     Ok(items.finish())
-}
-
-/// Returns the order of two values; of texts without regard to case, unless it matters.
-fn order<'r>(one: Val<'r>, other: Val<'r>, case_sensitive: bool, machine: &mut Machine<'_, 'r>) -> Outcome<Ordering> {
-    match (one.as_str(), other.as_str()) {
-        (Some(one), Some(other)) if !case_sensitive => {
-            machine.bytes(one.len().min(other.len()))?;
-            let lower = |text: &'r str| text.bytes().map(|byte| byte.to_ascii_lowercase());
-            Ok(lower(one).cmp(lower(other)))
-        }
-        _ => compare(one, other, machine),
-    }
-}
-
-fn reversed(order: Ordering, reverse: bool) -> Ordering {
-    if reverse { order.reverse() } else { order }
-}
-
-pub(super) fn dictsort<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    machine.defined(value)?;
-    let Some(pairs) = value.pairs(machine)? else {
-        return Err(Failure::invalid(format!(
-            "`dictsort` takes a map, not {}",
-            value.words()
-        )));
-    };
-    let by_value = arguments.text(usize::MAX, "by")? == Some("value");
-    let case_sensitive = arguments.truth(usize::MAX, "case_sensitive")?.unwrap_or(false);
-    let reverse = arguments.truth(usize::MAX, "reverse")?.unwrap_or(false);
-    let mut pairs = pairs.to_vec();
-    sort(&mut pairs, machine, |one, other, machine| {
-        let (one, other) = if by_value { (one.1, other.1) } else { (one.0, other.0) };
-        Ok(reversed(order(one, other, case_sensitive, machine)?, reverse))
-    })?;
-    Ok(Val::List(tuples(&pairs, machine)?))
-}
-
-pub(super) fn sorted<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    let case_sensitive = arguments.truth(usize::MAX, "case_sensitive")?.unwrap_or(false);
-    let reverse = arguments.truth(usize::MAX, "reverse")?.unwrap_or(false);
-    let attribute = arguments.text(usize::MAX, "attribute")?;
-    let items = value.items(machine)?;
-    let keys: Vec<&'r str> = attribute.map_or_else(Vec::new, |attribute| {
-        attribute
-            .split(',')
-            .map(str::trim)
-            .filter(|key| !key.is_empty())
-            .collect()
-    });
-    let mut keyed: Vec<(Option<Val<'r>>, Val<'r>)> = Vec::with_capacity(items.len());
-    for item in items {
-        let key = match keys.as_slice() {
-            [] => Some(*item),
-            [key] => match item.path(key, machine) {
-                Ok(key) => Some(key),
-                Err(failure) => match *failure {
-                    Failure::Undefined(_) => None,
-                    other => return Err(Box::new(other)),
-                },
-            },
-            keys => {
-                let mut parts = machine.space.list();
-                for key in keys {
-                    let part = item.path_or(key, Val::Silent, machine)?;
-                    parts.push(match part.as_str() {
-                        Some(text) if !case_sensitive => Val::Str(machine.space.text(&text.to_ascii_lowercase())?),
-                        _ => part,
-                    })?;
-                }
-                Some(Val::List(parts.finish()))
-            }
-        };
-        keyed.push((key, *item));
-    }
-    sort(&mut keyed, machine, |one, other, machine| match (one.0, other.0) {
-        (Some(one), Some(other)) => Ok(reversed(order(one, other, case_sensitive, machine)?, reverse)),
-        _ => Ok(Ordering::Equal),
-    })?;
-    Ok(Val::List(machine.space.collect(keyed.iter().map(|(_, item)| *item))?))
-}
-
-pub(super) fn min<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    extreme(value, arguments, machine, Ordering::Less)
-}
-
-pub(super) fn max<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    extreme(value, arguments, machine, Ordering::Greater)
-}
-
-fn extreme<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-    wanted: Ordering,
-) -> Outcome<Val<'r>> {
-    let case_sensitive = arguments.truth(usize::MAX, "case_sensitive")?.unwrap_or(false);
-    let attribute = arguments.text(usize::MAX, "attribute")?;
-    let mut best: Option<(Val<'r>, Val<'r>)> = None;
-    for item in value.items(machine)? {
-        let key = match attribute {
-            Some(path) => item.path_or(path, Val::Silent, machine)?,
-            None => *item,
-        };
-        let better = match best {
-            Some((best, _)) => order(key, best, case_sensitive, machine)? == wanted,
-            None => true,
-        };
-        if better {
-            best = Some((key, *item));
-        }
-    }
-    Ok(best.map_or(Val::Undefined("an item of an empty list"), |(_, item)| item))
-}
-
-pub(super) fn unique<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    let case_sensitive = arguments.truth(usize::MAX, "case_sensitive")?.unwrap_or(false);
-    let attribute = arguments.text(usize::MAX, "attribute")?;
-    let items = value.items(machine)?;
-    // The items in the order of their keys; of equal ones the first in the list comes first.
-    let mut keyed: Vec<(Val<'r>, usize)> = Vec::with_capacity(items.len());
-    for (at, item) in items.iter().enumerate() {
-        let key = match attribute {
-            Some(path) => item.path_or(path, Val::Silent, machine)?,
-            None => *item,
-        };
-        let key = match key.as_str() {
-            Some(text) if !case_sensitive => Val::Str(machine.space.text(&text.to_lowercase())?),
-            _ => key,
-        };
-        keyed.push((key, at));
-    }
-    sort(&mut keyed, machine, |one, other, machine| {
-        compare(one.0, other.0, machine)
-    })?;
-    let mut is_first = vec![false; items.len()];
-    let mut before: Option<Val<'r>> = None;
-    for (key, at) in &keyed {
-        let repeats = match before {
-            Some(before) => compare(before, *key, machine)? == Ordering::Equal,
-            None => false,
-        };
-        if !repeats {
-            is_first[*at] = true;
-            before = Some(*key);
-        }
-    }
-    let mut kept = machine.space.list();
-    for (item, _) in items.iter().zip(is_first).filter(|(_, first)| *first) {
-        kept.push(*item)?;
-    }
-    Ok(Val::List(kept.finish()))
 }
 
 /// Returns the number of parts or of items in a part, which is not zero.
@@ -477,196 +301,4 @@ pub(super) fn zip<'r>(
     }
     let rows = rows.finish();
     Ok(if counted { Val::Iter(rows) } else { Val::Stream(rows) })
-}
-
-/// Returns the filter that `map` applies.
-fn filter_named(value: Val<'_>, machine: &Machine<'_, '_>) -> Outcome<Filter> {
-    let Some(name) = value.as_str() else {
-        return Err(Failure::invalid("`map` takes the name of a filter, or `attribute=`"));
-    };
-    let registered = machine.space.registered();
-    Filter::find(name, registered).ok_or_else(|| {
-        let failure = Failure::coded(
-            "unknown-filter",
-            format!("there is no filter `{}`", name.escape_debug()),
-        );
-        match suggestion(name, registered.names(Role::Filter)) {
-            Some(near) => failure.help(format!("did you mean `{near}`?")),
-            None => failure,
-        }
-    })
-}
-
-/// Returns the test that `select` and similar filters apply.
-fn predicate_named(value: Val<'_>, machine: &Machine<'_, '_>) -> Outcome<Predicate> {
-    let Some(name) = value.as_str() else {
-        return Err(Failure::invalid("the name of a test has to be a string"));
-    };
-    let registered = machine.space.registered();
-    Predicate::find(name, registered).ok_or_else(|| {
-        let failure = Failure::coded("unknown-test", format!("there is no test `{}`", name.escape_debug()));
-        match suggestion(name, registered.names(Role::Test)) {
-            Some(near) => failure.help(format!("did you mean `{near}`?")),
-            None => failure,
-        }
-    })
-}
-
-pub(super) fn map<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    let attribute = arguments.named("attribute");
-    let mut mapped = machine.space.list();
-    if attribute.is_absent() {
-        let filter = filter_named(arguments.at(0), machine)?;
-        let rest = Arguments {
-            values: arguments.values.get(1..).unwrap_or_default(),
-            named: &[],
-        };
-        for item in value.items(machine)? {
-            machine.items(1)?;
-            mapped.push(filter.apply(*item, &rest, machine)?)?;
-        }
-        return Ok(Val::List(mapped.finish()));
-    }
-    if !arguments.values.is_empty() {
-        return Err(Failure::coded(
-            "arguments",
-            "`map` takes either a filter or `attribute=`",
-        ));
-    }
-    let default = arguments.named("default");
-    for item in value.items(machine)? {
-        let found = match attribute.as_str() {
-            Some(path) if default.is_undefined() => item.path(path, machine)?,
-            Some(path) => item.path_or(path, default, machine)?,
-            None => {
-                machine.defined(*item)?;
-                item.item(attribute, machine)?
-                    .unwrap_or(Val::Undefined("the attribute"))
-            }
-        };
-        let missing = found.is_undefined() && !default.is_undefined();
-        mapped.push(if missing { default } else { found })?;
-    }
-    Ok(Val::List(mapped.finish()))
-}
-
-/// Keeps the items for which a test, or the truth of the value, is as wanted.
-fn filtered<'r>(
-    value: Val<'r>,
-    attribute: Option<&'r str>,
-    arguments: &[Val<'r>],
-    wanted: bool,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    let predicate = match arguments.first() {
-        Some(name) if !name.is_absent() => Some(predicate_named(*name, machine)?),
-        _ => None,
-    };
-    let rest = Arguments {
-        values: arguments.get(1..).unwrap_or_default(),
-        named: &[],
-    };
-    let mut kept = machine.space.list();
-    for item in value.items(machine)? {
-        machine.items(1)?;
-        let tested = match attribute {
-            Some(path) => item.path(path, machine)?,
-            None => *item,
-        };
-        let holds = match predicate {
-            Some(predicate) => predicate.holds(tested, &rest, machine)?,
-            None => tested.is_true(),
-        };
-        if holds == wanted {
-            kept.push(*item)?;
-        }
-    }
-    Ok(Val::List(kept.finish()))
-}
-
-pub(super) fn select<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    filtered(value, None, arguments.values, true, machine)
-}
-
-pub(super) fn reject<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    filtered(value, None, arguments.values, false, machine)
-}
-
-/// Returns the items whose attribute passes a test, or does not. The attribute is the first argument, the test comes after it.
-fn filtered_by_attribute<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    wanted: bool,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    let attribute = machine.defined_text(arguments.at(0))?;
-    let test = arguments.values.get(1..).unwrap_or_default();
-    filtered(value, Some(attribute), test, wanted, machine)
-}
-
-pub(super) fn selectattr<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    filtered_by_attribute(value, arguments, true, machine)
-}
-
-pub(super) fn rejectattr<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    filtered_by_attribute(value, arguments, false, machine)
-}
-
-pub(super) fn groupby<'r>(
-    value: Val<'r>,
-    arguments: &Arguments<'_, 'r>,
-    machine: &mut Machine<'_, 'r>,
-) -> Outcome<Val<'r>> {
-    let Some(attribute) = arguments.text(0, "attribute")? else {
-        return Err(Failure::coded("arguments", "`groupby` needs the attribute to group by"));
-    };
-    let default = arguments.named("default");
-    let case_sensitive = arguments.truth(usize::MAX, "case_sensitive")?.unwrap_or(false);
-    let mut keyed = Vec::new();
-    for item in value.items(machine)? {
-        let default = if default.is_absent() {
-            Val::Undefined(attribute)
-        } else {
-            default
-        };
-        keyed.push((item.path_or(attribute, default, machine)?, *item));
-    }
-    sort(&mut keyed, machine, |one, other, machine| {
-        order(one.0, other.0, case_sensitive, machine)
-    })?;
-    let mut groups = machine.space.list();
-    let mut rest = keyed.as_slice();
-    while let Some((key, _)) = rest.first().copied() {
-        let mut count = 1;
-        while let Some((next, _)) = rest.get(count)
-            && order(key, *next, case_sensitive, machine)? == Ordering::Equal
-        {
-            count += 1;
-        }
-        let (group, after) = rest.split_at(count);
-        let items = machine.space.collect(group.iter().map(|(_, item)| *item))?;
-        groups.push(Val::Group(machine.space.put(Group { key, items })?))?;
-        rest = after;
-    }
-    Ok(Val::List(groups.finish()))
 }

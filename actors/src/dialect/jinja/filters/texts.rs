@@ -2,22 +2,26 @@
 
 use super::{Arguments, Failure, Machine, Outcome, Val};
 use crate::dialect::Escape;
-use crate::dialect::jinja::operators::escaped;
+use crate::dialect::jinja::operators::{escaped, escaped_as};
 use crate::dialect::jinja::value::Kind;
-use crate::dialect::jinja::value::json::json;
+use crate::dialect::jinja::value::json::{Layout, json};
 use crate::dialect::jinja::value::print::show;
 
 pub(super) fn safe<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     Ok(Val::Safe(machine.defined_text(value)?))
 }
 
-/// Escapes as HTML, also where the page is not escaped.
+/// Escapes as the page is escaped around `autoescape` blocks; as HTML if it is not.
 pub(super) fn escape<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     if value.is_safe() {
         return Ok(value);
     }
-    let text = machine.text(value)?;
-    Ok(Val::Safe(escaped(text, machine)?))
+    let escape = match (machine.escape, machine.around) {
+        (Escape::None, Escape::None) => Escape::Html,
+        (Escape::None, around) => around,
+        (escape, _) => escape,
+    };
+    Ok(Val::Safe(escaped_as(escape, value, machine)?))
 }
 
 pub(super) fn upper<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
@@ -88,13 +92,9 @@ pub(super) fn replace<'r>(
     let text = machine.defined_text(value)?;
     let (pattern, mut with) = (machine.defined_text(from)?, machine.defined_text(to)?);
     let markup = machine.escape != Escape::None && (value.is_safe() || from.is_safe() || to.is_safe());
-    let text = if markup && !value.is_safe() {
-        escaped(text, machine)?
-    } else {
-        text
-    };
-    if markup && !to.is_safe() {
-        with = escaped(with, machine)?;
+    let text = if markup { escaped(value, machine)? } else { text };
+    if markup {
+        with = escaped(to, machine)?;
     }
     machine.bytes(text.len().saturating_add(pattern.len()))?;
     let mut replaced = machine.space.writer();
@@ -254,7 +254,8 @@ pub(super) fn tojson<'r>(
         Val::Bool(false) => None,
         _ => arguments.count(0, "indent")?,
     };
-    Ok(Val::Safe(json(value, indent, machine)?))
+    let layout = indent.map_or(Layout::Spaced, Layout::Indented);
+    Ok(Val::Safe(json(value, layout, machine)?))
 }
 
 pub(super) fn urlencode<'r>(value: Val<'r>, _: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
@@ -376,12 +377,8 @@ pub(super) fn truncate<'r>(
     if !value.is_safe() && !end.is_safe() {
         return Ok(Val::Str(machine.space.concat(&[kept, end_text])?));
     }
-    let kept = if value.is_safe() { kept } else { escaped(kept, machine)? };
-    let end = if end.is_safe() {
-        end_text
-    } else {
-        escaped(end_text, machine)?
-    };
+    let kept = escaped(Machine::like(value, kept), machine)?;
+    let end = escaped(end, machine)?;
     Ok(Val::Safe(machine.space.concat(&[kept, end])?))
 }
 

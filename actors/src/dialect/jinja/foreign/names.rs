@@ -213,7 +213,6 @@ pub(in crate::dialect::jinja) fn function_help(name: &str) -> Option<&'static st
         "random" | "get_random" | "rand" => "write `list|random`, or `randrange(first, end)`",
         "csrf_token" | "get_env" | "env" | "config" | "get_flashed_messages" => "put the value into the data",
         "_" | "gettext" | "ngettext" | "trans" => "put the texts of a language into the data, such as `{{ t.title }}`",
-        "lipsum" => "write the text itself",
         "block" => "write `{{ self.name() }}`",
         "throw" | "raise" | "raise_helper" => "leave the value undefined: using it is an error that names it",
         _ => return None,

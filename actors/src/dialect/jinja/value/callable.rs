@@ -18,6 +18,7 @@ pub(in crate::dialect::jinja) enum Function<'r> {
     MakeCycler,
     MakeJoiner,
     RandRange,
+    Lipsum,
     Now,
     /// The result of `cycler`.
     Cycler(&'r Cycler<'r>),
@@ -38,7 +39,7 @@ pub(in crate::dialect::jinja) struct Joiner<'r> {
 }
 
 impl<'r> Function<'r> {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Range,
         Self::Dict,
         Self::Debug,
@@ -46,6 +47,7 @@ impl<'r> Function<'r> {
         Self::MakeCycler,
         Self::MakeJoiner,
         Self::RandRange,
+        Self::Lipsum,
         Self::Now,
     ];
 
@@ -68,6 +70,7 @@ impl<'r> Function<'r> {
             Self::MakeCycler | Self::Cycler(_) => "cycler",
             Self::MakeJoiner | Self::Joiner(_) => "joiner",
             Self::RandRange => "randrange",
+            Self::Lipsum => "lipsum",
             Self::Now => "now",
         }
     }

@@ -1,50 +1,84 @@
-//! Values as JSON that is safe inside of HTML and in attributes with quotes.
+//! Values as JSON.
 
 use super::compare::descend;
-use super::{Kind, Machine, Source, Text, Val};
+use super::print::Sink;
+use super::{Kind, Machine, Source, Val};
 use crate::dialect::jinja::failure::{Failure, Outcome};
 
-/// Returns a value as JSON, on one line or with an indentation.
+/// The layout of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dialect::jinja) enum Layout {
+    /// Without blanks.
+    Compact,
+    /// On one line, with a blank behind separators.
+    Spaced,
+    /// Each item on a line of its own, with so many blanks for each level.
+    Indented(usize),
+}
+
+/// Returns a value as JSON that is safe inside of HTML and in attributes with quotes.
 pub(in crate::dialect::jinja) fn json<'r>(
     value: Val<'r>,
-    indent: Option<usize>,
+    layout: Layout,
     machine: &mut Machine<'_, 'r>,
 ) -> Outcome<&'r str> {
+    let mut text = machine.space.writer();
+    let sink = &mut text;
+    let in_html = true;
     let mut writer = Writer {
-        text: machine.space.writer(),
-        indent,
+        sink,
+        layout,
+        in_html,
         level: 0,
     };
     writer.value(value, machine, 0)?;
-    Ok(writer.text.finish())
+    Ok(text.finish())
 }
 
-struct Writer<'s, 'r> {
-    text: Text<'s, 'r>,
-    indent: Option<usize>,
+/// Writes a value as it is printed where the page is escaped as JSON.
+pub(in crate::dialect::jinja) fn print_json<'r>(
+    value: Val<'r>,
+    sink: &mut dyn Sink,
+    machine: &mut Machine<'_, 'r>,
+) -> Outcome<()> {
+    let mut writer = Writer {
+        sink,
+        layout: Layout::Compact,
+        in_html: false,
+        level: 0,
+    };
+    writer.value(value, machine, 0)
+}
+
+struct Writer<'w> {
+    sink: &'w mut dyn Sink,
+    layout: Layout,
+    /// What means something in HTML is escaped, so that the JSON can stand in a script.
+    in_html: bool,
     level: usize,
 }
 
-impl<'r> Writer<'_, 'r> {
-    fn value(&mut self, value: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<()> {
+impl Writer<'_> {
+    fn value<'r>(&mut self, value: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<()> {
         machine.items(1)?;
         match value {
-            Val::Undefined(_) | Val::Silent | Val::None => self.text.push("null"),
-            Val::Bool(truth) => self.text.push(if truth { "true" } else { "false" }),
-            Val::Int(number) => self.text.push(itoa::Buffer::new().format(number)),
-            Val::Unsigned(number) => self.text.push(itoa::Buffer::new().format(number)),
+            Val::Undefined(_) | Val::Silent | Val::None => self.sink.push("null"),
+            Val::Bool(truth) => self.sink.push(if truth { "true" } else { "false" }),
+            Val::Int(number) => self.sink.push(itoa::Buffer::new().format(number)),
+            Val::Unsigned(number) => self.sink.push(itoa::Buffer::new().format(number)),
             Val::Wide(number) => {
                 let sign = if number.is_negative() { "-" } else { "" };
-                self.text.push(&format!("{sign}{}", number.magnitude()))
+                self.sink.push(&format!("{sign}{}", number.magnitude()))
             }
-            Val::Float(number) if number.is_finite() => self.text.push(zmij::Buffer::new().format_finite(number)),
-            Val::Float(_) => self.text.push("null"),
-            Val::Digits(digits) => self.text.push(digits),
+            Val::Float(number) if number.is_finite() => self.sink.push(zmij::Buffer::new().format_finite(number)),
+            Val::Float(_) => self.sink.push("null"),
+            Val::Digits(digits) => self.sink.push(digits),
             Val::Str(text) | Val::Safe(text) => {
                 machine.bytes(text.len())?;
                 self.string(text)
             }
             Val::Function(function) => self.string(function.name()),
+            Val::Own(function) => self.string(function.name()),
             other => {
                 let depth = descend(depth, machine)?;
                 match other.pairs(machine)? {
@@ -55,9 +89,9 @@ impl<'r> Writer<'_, 'r> {
         }
     }
 
-    fn list(&mut self, value: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<()> {
+    fn list<'r>(&mut self, value: Val<'r>, machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<()> {
         let (source, _) = Source::of(value, machine)?;
-        self.text.push("[")?;
+        self.sink.push("[")?;
         self.level += 1;
         let mut at = 0;
         while let Some(item) = source.get(at, 0) {
@@ -66,61 +100,72 @@ impl<'r> Writer<'_, 'r> {
             at += 1;
         }
         self.end(at)?;
-        self.text.push("]")
+        self.sink.push("]")
     }
 
-    fn map(&mut self, pairs: &[(Val<'r>, Val<'r>)], machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<()> {
-        self.text.push("{")?;
+    fn map<'r>(&mut self, pairs: &[(Val<'r>, Val<'r>)], machine: &mut Machine<'_, 'r>, depth: u32) -> Outcome<()> {
+        self.sink.push("{")?;
         self.level += 1;
         for (at, (key, value)) in pairs.iter().enumerate() {
             self.separate(at)?;
             match key.kind() {
                 Kind::Str => self.value(*key, machine, depth)?,
                 Kind::Bool | Kind::Number => {
-                    self.text.push("\"")?;
+                    self.sink.push("\"")?;
                     self.value(*key, machine, depth)?;
-                    self.text.push("\"")?;
+                    self.sink.push("\"")?;
                 }
                 kind => {
                     let message = format!("{} cannot be a key in JSON", kind.words());
                     return Err(Failure::invalid(message));
                 }
             }
-            self.text.push(": ")?;
+            self.sink
+                .push(if self.layout == Layout::Compact { ":" } else { ": " })?;
             self.value(*value, machine, depth)?;
         }
         self.end(pairs.len())?;
-        self.text.push("}")
+        self.sink.push("}")
     }
 
+    /// Writes what stands before an item.
     fn separate(&mut self, at: usize) -> Outcome<()> {
-        if self.indent.is_some() {
-            if at > 0 {
-                self.text.push(",")?;
-            }
-            return self.line();
+        let comma = match self.layout {
+            Layout::Spaced => ", ",
+            Layout::Compact | Layout::Indented(_) => ",",
+        };
+        if at > 0 {
+            self.sink.push(comma)?;
         }
-        if at > 0 { self.text.push(", ") } else { Ok(()) }
+        self.line()
     }
 
+    /// Writes what stands behind the last item.
     fn end(&mut self, count: usize) -> Outcome<()> {
         self.level -= 1;
-        if count > 0 && self.indent.is_some() {
-            self.line()
-        } else {
-            Ok(())
-        }
+        if count > 0 { self.line() } else { Ok(()) }
     }
 
+    /// Begins a line, if each item is on one of its own.
     fn line(&mut self) -> Outcome<()> {
-        self.text.push("\n")?;
-        let blanks = self.indent.unwrap_or(0).saturating_mul(self.level);
-        self.text.blanks(blanks)
+        /// As many blanks as are written at once.
+        const BLANKS: &str = "                                ";
+        let Layout::Indented(width) = self.layout else {
+            return Ok(());
+        };
+        self.sink.push("\n")?;
+        let mut blanks = width.saturating_mul(self.level);
+        while blanks > 0 {
+            let part = blanks.min(BLANKS.len());
+            self.sink.push(&BLANKS[..part])?;
+            blanks -= part;
+        }
+        Ok(())
     }
 
-    /// Writes a text in quotes. Characters that mean something in HTML are escaped, so that it can stand in a script.
+    /// Writes a text in quotes.
     fn string(&mut self, text: &str) -> Outcome<()> {
-        self.text.push("\"")?;
+        self.sink.push("\"")?;
         let mut done = 0;
         for (at, byte) in text.bytes().enumerate() {
             let mut code = [0; 6];
@@ -132,15 +177,16 @@ impl<'r> Writer<'_, 'r> {
                 b'\n' => "\\n",
                 b'\r' => "\\r",
                 b'\t' => "\\t",
-                0..0x20 | b'<' | b'>' | b'&' | b'\'' => unicode(byte, &mut code),
+                0..0x20 => unicode(byte, &mut code),
+                b'<' | b'>' | b'&' | b'\'' if self.in_html => unicode(byte, &mut code),
                 _ => continue,
             };
-            self.text.push(&text[done..at])?;
-            self.text.push(escaped)?;
+            self.sink.push(&text[done..at])?;
+            self.sink.push(escaped)?;
             done = at + 1;
         }
-        self.text.push(&text[done..])?;
-        self.text.push("\"")
+        self.sink.push(&text[done..])?;
+        self.sink.push("\"")
     }
 }
 

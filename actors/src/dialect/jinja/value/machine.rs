@@ -15,6 +15,8 @@ pub(in crate::dialect::jinja) struct Machine<'m, 'r> {
     pub(in crate::dialect::jinja) budget: &'m mut Budget,
     /// The escaping at this place of the text.
     pub(in crate::dialect::jinja) escape: Escape,
+    /// The escaping around all `autoescape` blocks.
+    pub(in crate::dialect::jinja) around: Escape,
     /// Undefined values may not be used.
     pub(in crate::dialect::jinja) strict: bool,
 }
