@@ -3,6 +3,7 @@
 //! Every name begins with `hotplate_` and ends with its unit. Every label value exists from the start, with zero. Names of templates are
 //! never labels, because there may be a million. `docs/metrics.md` lists all metrics.
 
+mod stages;
 mod writer;
 
 use std::fmt;
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hotplate_actors::stages::StageStatus;
 use hotplate_actors::{ActorState, AuditHealth, Counters, Health, Hotplate, StoreHealth, WatchMode};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
@@ -154,7 +154,7 @@ impl Collector for Metrics {
         compiles(&mut writer, &counters)?;
         actors(&mut writer, &health)?;
         mailboxes(&mut writer, &health)?;
-        stages(&mut writer, &self.hotplate.stages())?;
+        stages::write(&mut writer, &self.hotplate.stages())?;
         #[cfg(feature = "guard")]
         if !self.listeners.is_empty() {
             connections(&mut writer, &self.listeners)?;
@@ -167,56 +167,6 @@ impl Collector for Metrics {
         }
         loaders(&mut writer, &health)
     }
-}
-
-/// Writes what the judge knows of each stage. The labels are the two stages, and three reasons.
-fn stages(writer: &mut Writer<'_>, stages: &[StageStatus]) -> fmt::Result {
-    let each = |value: fn(&StageStatus) -> u64| {
-        let values = stages.iter();
-        values.map(move |status| ([("stage", status.stage.as_str().into())], value(status)))
-    };
-    writer.gauges(
-        "hotplate_stage_on",
-        "Whether a stage is on; the visitors of one that is stopped get stable",
-        each(|status| u64::from(status.is_on)),
-    )?;
-    writer.gauges(
-        "hotplate_stage_judged_renders",
-        "Renders of a stage that were judged since its texts changed, or since it was resumed",
-        each(|status| status.evidence.renders),
-    )?;
-    writer.gauges(
-        "hotplate_stage_judged_failures",
-        "Those of them that failed",
-        each(|status| status.evidence.failed),
-    )?;
-    writer.counters(
-        "hotplate_stage_rescued",
-        "Renders of a stage that failed and were answered by stable",
-        each(|status| status.rescued),
-    )?;
-    writer.counters(
-        "hotplate_stage_diverted",
-        "Renders of a stage that stable answered, because the stage is stopped",
-        each(|status| status.diverted),
-    )?;
-    let stops = stages.iter().flat_map(|status| {
-        let stage = status.stage.as_str();
-        let stops = status.stops.iter();
-        stops.map(move |(reason, count)| ([("stage", stage.into()), ("reason", (*reason).into())], *count))
-    });
-    writer.counters(
-        "hotplate_stage_stops",
-        "Stops of a stage by the judge, by reason",
-        stops,
-    )?;
-    let buckets = stages.iter().filter_map(|status| status.rollout.as_ref());
-    let buckets = buckets.map(|rollout| u64::from(rollout.buckets)).sum();
-    writer.gauge(
-        "hotplate_canary_share_buckets",
-        "Share of visitors that get canary, in hundredths of a per cent",
-        buckets,
-    )
 }
 
 fn audited(writer: &mut Writer<'_>, audit: &AuditHealth) -> fmt::Result {
