@@ -128,6 +128,14 @@ enum Command {
     Rollback(operate::RollBack),
     /// Make a running instance serve everything that waits since a rollback
     Resume(operate::Resume),
+    /// Show the stages of a running instance: what the judge knows of a canary, why it is stopped, and its rollout
+    Stages(operate::Stages),
+    /// Make a running instance serve the texts of canary to all visitors
+    Promote(operate::Promote),
+    /// Stop a stage of a running instance: its visitors get stable
+    Abort(operate::Abort),
+    /// List the tenants of a running instance
+    Tenants(operate::Tenants),
     /// Show which versions a running instance still has in memory, and what holds them
     Leaks(operate::Leaks),
     /// Show the sources of a running instance: their state, what they have, and their last error
@@ -218,6 +226,10 @@ impl Command {
             Self::Diff(diff) => diff.run(&setup),
             Self::Rollback(roll_back) => roll_back.run(&setup),
             Self::Resume(resume) => resume.run(&setup),
+            Self::Stages(stages) => stages.run(&setup),
+            Self::Promote(promote) => promote.run(&setup),
+            Self::Abort(abort) => abort.run(&setup),
+            Self::Tenants(tenants) => tenants.run(&setup),
             Self::Leaks(leaks) => leaks.run(&setup),
             Self::Sources(sources) => sources.run(&setup),
             Self::Audit(audit) => audit.run(),
@@ -276,11 +288,14 @@ impl Command {
             Self::Status(operate::Status { query })
             | Self::Versions(operate::Versions { query })
             | Self::Diff(operate::Diff { query, .. })
+            | Self::Tenants(operate::Tenants { query })
             | Self::Sources(operate::Sources { query })
             | Self::Leaks(operate::Leaks { query }) => query.flags(),
-            Self::Rollback(operate::RollBack { change, .. }) | Self::Resume(operate::Resume { change }) => {
-                change.query.flags()
-            }
+            Self::Rollback(operate::RollBack { change, .. })
+            | Self::Resume(operate::Resume { change })
+            | Self::Stages(operate::Stages { change, .. })
+            | Self::Promote(operate::Promote { change, .. })
+            | Self::Abort(operate::Abort { change, .. }) => change.query.flags(),
             Self::Preview(preview) => preview.flags(),
             Self::Check(check::Check { directory, .. })
             | Self::Render(render::Render { directory, .. })

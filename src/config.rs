@@ -37,6 +37,7 @@ use std::path::Path;
 
 use hotplate_actors::dialect::Missing;
 use hotplate_actors::judge::{JudgeSettings, Plan, Requirements, Step};
+use hotplate_actors::stages::ShadowSettings;
 use hotplate_actors::{
     ActorKind, AuditOptions, Builder, ContractPolicy, Limits, Links, OnFailure, Policy, Rules, StoreOptions, WatchBy,
 };
@@ -85,6 +86,8 @@ pub struct Config {
     pub judge: JudgeSettings,
     /// The promotion of a canary.
     pub promotion: Promotion,
+    /// The renders of requests of stable by canary as well.
+    pub shadow: ShadowSettings,
     /// The limits of the engine.
     pub limits: Limits,
     /// The limits of live reload, which are in the section `limits` too.
@@ -443,7 +446,13 @@ impl Config {
     /// Applies the settings of an engine that serves a site: what it keeps on disk, as far as directories are set, and the templates without
     /// which it does not start. Commands that publish nothing do not call this.
     pub fn apply_serving(&self, builder: Builder, site: &Path) -> Builder {
-        let builder = builder.required_at_start(&self.templates.required_at_start);
+        let builder = builder
+            .required_at_start(&self.templates.required_at_start)
+            .judge(self.judge.clone())
+            // The steps were checked when the settings were read.
+            .rollout(self.promotion.plan().unwrap_or_default())
+            .canary_buckets(self.scopes.canary_buckets)
+            .shadow(self.shadow.clone());
         let Store { dir, keep } = &self.store;
         let builder = match dir.as_str() {
             "" => builder,

@@ -3,6 +3,7 @@
 //! Every name begins with `hotplate_` and ends with its unit. Every label value exists from the start, with zero. Names of templates are
 //! never labels, because there may be a million. `docs/metrics.md` lists all metrics.
 
+mod stages;
 mod writer;
 
 use std::fmt;
@@ -153,6 +154,7 @@ impl Collector for Metrics {
         compiles(&mut writer, &counters)?;
         actors(&mut writer, &health)?;
         mailboxes(&mut writer, &health)?;
+        stages::write(&mut writer, &self.hotplate.stages())?;
         #[cfg(feature = "guard")]
         if !self.listeners.is_empty() {
             connections(&mut writer, &self.listeners)?;

@@ -49,7 +49,7 @@ use crate::renderer::{RenderWorker, Renderer};
 use crate::samples::Samples;
 use crate::snapshot::scopes::ExportedNames;
 use crate::snapshot::{Snapshot, SnapshotShared};
-use crate::stages::{StageSettings, Stages};
+use crate::stages::{StageSettings, Stages, StagesError};
 use crate::store::{StoreError, StoreOptions};
 use crate::store_writer::StoreWriter;
 use crate::supervision::{
@@ -224,6 +224,15 @@ pub enum StartError {
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+impl From<StagesError> for StartError {
+    fn from(error: StagesError) -> Self {
+        match error {
+            StagesError::Judge(error) => Self::Judge(error),
+            StagesError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
 /// A running engine, as seen from outside its threads.
 pub(crate) struct Engine {
     pub(crate) reader: Reader,
@@ -337,7 +346,7 @@ impl Engine {
             plan.stand_in.template.clone(),
             plan.wording.clone(),
         ));
-        let stages = Stages::new(&plan.stages, &events).map_err(StartError::Judge)?;
+        let stages = Stages::new(&plan.stages, &events)?;
         let reader = Reader::new(
             Arc::clone(&served),
             Arc::clone(&limits),

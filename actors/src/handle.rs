@@ -39,7 +39,7 @@ use crate::protocol::reload::{NotCurrent, ReloadReport};
 use crate::protocol::render::{RenderFailure, RenderOptions, Rendered};
 use crate::reader::Serialized;
 use crate::snapshot::{Compared, Serving, Snapshot, SupersededVersion};
-use crate::stages::StageStatus;
+use crate::stages::{ShadowReport, StageStatus};
 use crate::supervision::{Group, GroupError, InjectedFaults, Policy, Serve, Strategy, Supervised, Unavailable};
 use crate::template::{Digest, TemplateName};
 use crate::version::Version;
@@ -433,6 +433,12 @@ impl Hotplate {
     #[must_use]
     pub fn stages(&self) -> Vec<StageStatus> {
         self.0.stages.status(&self.0.reader.current())
+    }
+
+    /// Returns the differences that shadow renders found: requests of stable that canary rendered as well.
+    #[must_use]
+    pub fn shadow(&self) -> ShadowReport {
+        self.0.stages.shadow().report()
     }
 
     /// Returns the switch that says which stages are on and how many visitors get canary, for choosing the scope of a request without a lock.

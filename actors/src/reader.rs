@@ -15,6 +15,7 @@ mod standin;
 mod context_source;
 mod workspace;
 mod judged;
+mod shadow;
 pub(crate) mod unserved;
 
 use std::fmt;

@@ -6,6 +6,8 @@
 
 pub(crate) mod settings;
 pub(crate) mod state;
+mod shadow;
+mod normalized;
 mod status;
 
 use std::sync::Arc;
@@ -23,8 +25,10 @@ use crate::template::Stage;
 use crate::without_subscriber::warn_without_subscriber;
 
 pub use settings::StageSettings;
+pub use shadow::{ShadowDifference, ShadowReport, ShadowSettings};
 pub use status::{Halt, RolloutStatus, StageStatus};
 
+pub(crate) use shadow::Shadow;
 use state::StagesState;
 
 /// The pause between two ticks of an automatic rollout, and between two attempts to record a stop.
@@ -33,12 +37,22 @@ const TICK: Duration = Duration::from_secs(1);
 /// The stages other than stable.
 const LATER: [Stage; LATER_STAGES] = [Stage::Canary, Stage::Experimental];
 
+/// Errors of settings of stages.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StagesError {
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
+    #[error(transparent)]
+    Thread(#[from] std::io::Error),
+}
+
 /// The stages other than stable, as all parts of an engine share them.
 pub(crate) struct Stages {
     judge: Judge,
     switch: Arc<StageSwitch>,
     later: [LaterStage; LATER_STAGES],
     rollout: ArcSwap<Rollout>,
+    shadow: Arc<Shadow>,
     /// Notified when the Registry has to look at the stages.
     review: Notify,
     /// A weak reference, because handles own the stages and must not keep the event bus alive.
@@ -62,16 +76,22 @@ struct LaterStage {
 }
 
 impl Stages {
-    pub(crate) fn new(settings: &StageSettings, events: &EventBus) -> Result<Arc<Self>, JudgeError> {
+    pub(crate) fn new(settings: &StageSettings, events: &EventBus) -> Result<Arc<Self>, StagesError> {
         let switch = Arc::new(StageSwitch::new(settings.canary_buckets));
         Ok(Arc::new(Self {
             judge: Judge::new(&settings.judge, Arc::clone(&switch))?,
             switch,
             later: std::array::from_fn(|_| LaterStage::default()),
             rollout: ArcSwap::from_pointee(Rollout::new(settings.rollout.clone())),
+            shadow: Shadow::start(&settings.shadow)?,
             review: Notify::new(),
             events: events.weak(),
         }))
+    }
+
+    /// Returns the shadow renders.
+    pub(crate) fn shadow(&self) -> &Arc<Shadow> {
+        &self.shadow
     }
 
     /// Returns the switch, which says how many visitors get canary.
@@ -139,6 +159,9 @@ impl Stages {
     /// Forgets what is known of a stage, because its texts changed.
     pub(crate) fn texts_changed(&self, stage: Stage) {
         self.judge.forget(stage);
+        if stage == Stage::Canary {
+            self.shadow.forget();
+        }
     }
 
     /// Lets a stage go on, with nothing known of it.

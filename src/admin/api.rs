@@ -6,6 +6,7 @@ mod graph;
 mod health;
 mod hooks;
 mod previews;
+mod stages;
 mod templates;
 mod versions;
 mod visitors;
@@ -29,6 +30,7 @@ use super::state::{AdminState, json};
 use crate::metrics::now_ms;
 
 pub(super) use previews::rendered;
+pub(super) use stages::action as stage_action;
 pub(super) use templates::about;
 pub(super) use versions::{CompareTo, comparison, history};
 
@@ -66,6 +68,10 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         .service(only(web::resource("/reload"), "POST").route(web::post().to(commands::reload)))
         .service(only(web::resource("/rollback"), "POST").route(web::post().to(commands::roll_back)))
         .service(only(web::resource("/resume"), "POST").route(web::post().to(commands::resume)))
+        .service(only(web::resource("/stages"), "GET, HEAD").route(read().to(stages::stages)))
+        .service(only(web::resource("/stages/{stage}/{action}"), "POST").route(web::post().to(stages::act)))
+        .service(only(web::resource("/shadow"), "GET, HEAD").route(read().to(stages::shadow)))
+        .service(only(web::resource("/tenants"), "GET, HEAD").route(read().to(stages::tenants)))
         .service(only(web::resource("/reset"), "POST").route(web::post().to(commands::reset)))
         .service(
             only(web::resource("/previews"), "GET, HEAD, POST")
@@ -192,6 +198,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
         versions::version, versions::versions, versions::diff, versions::leaks,
         templates::templates, templates::template, graph::graph, events::events,
         commands::reload, commands::roll_back, commands::resume, commands::reset, commands::log_level, commands::set_log_level,
+        stages::stages, stages::tenants, stages::shadow, stages::act,
         hooks::hook,
         previews::list, previews::make, previews::preview, previews::remove, previews::render, previews::render_with,
         openapi,
@@ -203,6 +210,7 @@ fn problems(path: &str, operation: &Operation) -> Vec<&'static str> {
         (name = "versions", description = "The version that is served, and earlier ones"),
         (name = "templates", description = "The templates and the calls between them"),
         (name = "commands", description = "Commands that change what is served"),
+        (name = "stages", description = "The stages other than stable, and the tenants"),
         (name = "previews", description = "The effect of texts that are not published"),
         (name = "listener", description = "The listener itself"),
     ),

@@ -8,6 +8,7 @@ mod actions;
 mod overview;
 mod paging;
 mod previews;
+mod stages;
 mod attention;
 mod visitors;
 mod versions;
@@ -82,6 +83,7 @@ pub(super) fn configure(app: &mut ServiceConfig) {
         "/_hotplate/previews/{id}/render/{name:.*}",
         web::get().to(previews::render),
     );
+    app.route("/_hotplate/stages", web::get().to(stages::stages));
     app.route("/_hotplate/templates", web::get().to(pages::templates));
     app.route("/_hotplate/live", web::get().to(pages::live));
     app.route("/_hotplate/login", web::get().to(pages::login));
@@ -99,10 +101,11 @@ struct Frame {
     assets: &'static str,
     /// The icon of the browser's tab, which shows trouble.
     icon: String,
-    /// The tab of this page: one of these four flags is true, or none.
+    /// The tab of this page: one of these five flags is true, or none.
     overview: bool,
     versions: bool,
     previews: bool,
+    stages: bool,
     templates: bool,
     /// True if the page offers signing out.
     signed_in: bool,

@@ -5,6 +5,7 @@ mod event;
 mod health;
 mod leaks;
 mod preview;
+mod stages;
 mod version;
 mod visitors;
 
@@ -24,6 +25,7 @@ pub(super) use leaks::LeaksAnswer;
 pub(super) use preview::{
     PreviewAnswer, PreviewOrder, PreviewReportAnswer, PreviewSummary, PreviewsAnswer, RenderAnswer, RenderOrder,
 };
+pub(super) use stages::{ShadowAnswer, StageAnswer, StageChangedAnswer, StageRequest, StagesAnswer, TenantsAnswer};
 pub(super) use version::{
     ChangedTemplate, CurrentAnswer, DiffAnswer, PublicationAnswer, ReloadAnswer, RolledBackAnswer, SideAnswer,
     VersionAnswer, VersionsAnswer, WaitingAnswer,

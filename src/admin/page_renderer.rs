@@ -30,6 +30,7 @@ const TEMPLATES: [(&str, &str); 18] = [
     ("version.html", include_str!("dashboard/templates/version.html")),
     ("previews.html", include_str!("dashboard/templates/previews.html")),
     ("preview.html", include_str!("dashboard/templates/preview.html")),
+    ("stages.html", include_str!("dashboard/templates/stages.html")),
     ("templates.html", include_str!("dashboard/templates/templates.html")),
     ("picture.html", include_str!("dashboard/templates/picture.html")),
     ("notice.html", include_str!("dashboard/templates/notice.html")),

@@ -1,4 +1,5 @@
-//! The commands of an operator against a running instance: `status`, `versions`, `diff`, `rollback`, `resume`, `leaks` and `sources`.
+//! The commands of an operator against a running instance: `status`, `versions`, `diff`, `rollback`, `resume`, `leaks`, `sources`, `stages`,
+//! `promote`, `abort` and `tenants`.
 //!
 //! Each asks the admin API and shows the answer in sentences and tables, or as the JSON that the instance sent. A command that changes
 //! something says what it is about to do and asks on a terminal; it sends the version that it has shown, so that it does nothing if
@@ -6,6 +7,7 @@
 
 mod change;
 mod shown;
+mod stages;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,7 @@ use super::terminal::Terminal;
 use super::{Failure, Format};
 
 pub(crate) use change::{CauseArguments, Resume, RollBack};
+pub(crate) use stages::{Abort, Promote, Stages, Tenants};
 
 /// The flags of all these commands, and of `reload`.
 #[derive(Debug, Args)]

@@ -33,7 +33,7 @@ const NAMING: [(&str, &str); 9] = [
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 23] = [
     "init",
     "dev",
     "serve",
@@ -50,6 +50,10 @@ const COMMANDS: [&str; 19] = [
     "rollback",
     "resume",
     "leaks",
+    "stages",
+    "promote",
+    "abort",
+    "tenants",
     "sources",
     "audit",
     "token",

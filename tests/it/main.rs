@@ -66,6 +66,7 @@ mod serve;
 #[cfg(feature = "cli")]
 mod shutdown;
 #[cfg(feature = "cli")]
+mod stages;
 mod sidecar;
 #[cfg(feature = "cli")]
 mod statics;

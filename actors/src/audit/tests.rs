@@ -214,6 +214,7 @@ fn what_is_dropped_is_stated() {
             waiting: 0,
             report: None,
             refused: None,
+            stage: None,
         };
         unwritten = unwritten.with(record, 0);
     }

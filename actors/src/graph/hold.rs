@@ -49,11 +49,39 @@ impl HeldText {
         }
     }
 
+    /// Returns what becomes of the hold when its source has this text.
+    pub(super) fn after(&self, source: Option<&Arc<CompiledText>>) -> AfterSource {
+        if are_the_same(source, self.waiting.as_ref()) {
+            return AfterSource::Same;
+        }
+        let is_kept = match source {
+            None => self.served.is_some(),
+            Some(text) => text.digest().is_some() && text.digest() == self.rejected,
+        };
+        match is_kept {
+            false => AfterSource::Lifted,
+            true => AfterSource::Waits(Self {
+                waiting: source.cloned(),
+                ..self.clone()
+            }),
+        }
+    }
+
     /// Returns true if the same text is in effect in place of the same one.
     pub(super) fn is(&self, other: &Self) -> bool {
         are_the_same(self.served.as_ref(), other.served.as_ref())
             && are_the_same(self.waiting.as_ref(), other.waiting.as_ref())
     }
+}
+
+/// The effect of a text of a source on the hold of its template.
+pub(super) enum AfterSource {
+    /// None: it is the one that waits.
+    Same,
+    /// The hold is lifted.
+    Lifted,
+    /// It waits in place of the one before.
+    Waits(HeldText),
 }
 
 /// A held template for the store.
@@ -74,23 +102,11 @@ impl Graph {
     /// Lifts the hold of a template if its source has another text than the one that waits.
     pub(super) fn lift_if_changed(&mut self, id: TemplateId) {
         let Some(held) = self.hold.get(&id) else { return };
-        let source = self.source_text(id);
-        if are_the_same(source, held.waiting.as_ref()) {
-            return;
+        match held.after(self.source_text(id)) {
+            AfterSource::Same => {}
+            AfterSource::Lifted => _ = self.hold.remove(&id),
+            AfterSource::Waits(held) => _ = self.hold.insert(id, Arc::new(held)),
         }
-        let is_kept = match source {
-            None => held.served.is_some(),
-            Some(text) => text.digest().is_some() && text.digest() == held.rejected,
-        };
-        if !is_kept {
-            self.hold.remove(&id);
-            return;
-        }
-        let held = HeldText {
-            waiting: source.cloned(),
-            ..(**held).clone()
-        };
-        self.hold.insert(id, Arc::new(held));
     }
 
     /// Returns each held template with the text in its place, for storing them.

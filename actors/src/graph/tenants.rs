@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::callers::targets;
-use super::hold::{HeldText, are_the_same};
+use super::hold::{AfterSource, HeldText, are_the_same};
 use super::layers::LayerBatch;
 use super::plan::{Graph, resolve};
 use super::tenant_faults::{Distances, TenantScope};
@@ -193,15 +193,16 @@ impl Tenants {
         if texts.is_empty() {
             own.layers[stage.number()].remove(&batch.loader);
         }
-        if stage == Stage::Stable && is_changed && !own.hold.is_empty() {
-            let lifted = own
-                .hold
-                .iter()
-                .filter(|(id, held)| !are_the_same(own.source_text(**id), held.waiting.as_ref()));
-            let lifted: Vec<TemplateId> = lifted.map(|(id, _)| *id).collect();
-            for id in lifted {
-                let held = own.hold.remove(&id);
-                self.sum_held(tenant, id, held.as_deref(), &*names, DigestSum::subtract);
+        if stage == Stage::Stable && is_changed {
+            for (id, held) in own.hold.clone() {
+                match held.after(own.source_text(id)) {
+                    AfterSource::Same => {}
+                    AfterSource::Waits(held) => _ = own.hold.insert(id, Arc::new(held)),
+                    AfterSource::Lifted => {
+                        own.hold.remove(&id);
+                        self.sum_held(tenant, id, Some(&held), &*names, DigestSum::subtract);
+                    }
+                }
             }
         }
         if is_changed {

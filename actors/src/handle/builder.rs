@@ -1,6 +1,7 @@
 //! [`Builder`]: the configuration of an engine.
 
 mod directories;
+mod stages;
 mod loaders;
 #[cfg(feature = "jinja")]
 mod jinja;
@@ -19,7 +20,6 @@ use crate::dialect::tiny::{Tiny, formatters};
 use crate::dialect::{Dialect, Formatter, FormatterError, Formatters, Missing, Output};
 use crate::engine::{Companions, Dialects, Engine, Entries, StartError, StartPlan};
 use crate::fault_log::Wording;
-use crate::judge::{JudgeSettings, Plan};
 use crate::limits::Limits;
 use crate::loader::WatchBy;
 use crate::policies::{ActorKind, Policies};
@@ -472,34 +472,6 @@ impl Builder {
     /// ```
     pub fn required_at_start<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.required_at_start.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// Sets the thresholds by which a canary is judged and stopped.
-    ///
-    /// ```
-    /// use hotplate_actors::judge::JudgeSettings;
-    /// use hotplate_actors::{Hotplate, MemoryLoader};
-    ///
-    /// let strict = JudgeSettings { failures_bad_ppm: 10_000, ..JudgeSettings::default() };
-    /// let hotplate = Hotplate::builder().loader(MemoryLoader::new().0).judge(strict).start()?;
-    /// assert!(hotplate.stages().iter().all(|stage| stage.is_on));
-    /// # Ok::<(), hotplate_actors::StartError>(())
-    /// ```
-    pub fn judge(mut self, settings: JudgeSettings) -> Self {
-        self.stages.judge = settings;
-        self
-    }
-
-    /// Sets the steps of a rollout of canary, and the requirements for each step and for the promotion.
-    pub fn rollout(mut self, plan: Plan) -> Self {
-        self.stages.rollout = plan;
-        self
-    }
-
-    /// Sets the number of the [`BUCKETS`](crate::judge::BUCKETS) of visitors that get canary before a rollout begins. The default is none.
-    pub fn canary_buckets(mut self, buckets: u32) -> Self {
-        self.stages.canary_buckets = buckets;
         self
     }
 

@@ -63,6 +63,7 @@ impl Reader {
         {
             let stages = &self.shared.stages;
             stages.observe_stable(began.elapsed(), body.len(), stands_for);
+            self.shadow(stands_for, place, id, source, options, body);
         }
         result
     }

@@ -1,5 +1,6 @@
 //! [`StageSettings`]: how canaries are judged and rolled out.
 
+use super::ShadowSettings;
 use crate::judge::{JudgeSettings, Plan};
 
 /// The settings of the stages other than stable.
@@ -12,4 +13,6 @@ pub struct StageSettings {
     pub rollout: Plan,
     /// The number of the [`BUCKETS`](crate::judge::BUCKETS) of visitors that get canary before a rollout begins; by default none.
     pub canary_buckets: u32,
+    /// The renders of stable requests by canary as well.
+    pub shadow: ShadowSettings,
 }

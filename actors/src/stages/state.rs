@@ -292,10 +292,9 @@ mod tests {
 
     #[test]
     fn an_automatic_rollout_widens_and_publishes_by_itself() {
-        let mut state = StagesState::new(Plan {
-            is_automatic: true,
-            ..Plan::default()
-        });
+        let mut plan = Plan::default();
+        plan.is_automatic = true;
+        let mut state = StagesState::new(plan);
         assert_eq!(state.tick(&GOOD, 0), StageEffect::Nothing, "nothing has begun");
         command(&mut state, &StageAction::Start, &GOOD, 0).expect("begins");
         let bake_ms = state.rollout().plan().steps()[0].bake_ms;

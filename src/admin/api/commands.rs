@@ -150,7 +150,7 @@ pub(super) async fn set_log_level(request: HttpRequest, payload: Payload, state:
 }
 
 /// Returns the commands of a request: with its cause, and the version that it expects.
-fn command(
+pub(super) fn command(
     request: &HttpRequest,
     state: &AdminState,
     by: Option<&str>,
@@ -166,14 +166,14 @@ fn log(state: &AdminState) -> Result<&dyn LogLevel, Problem> {
     state.log.as_deref().ok_or_else(Problem::no_log)
 }
 
-fn stored(value: &impl Serialize) -> StoredAnswer {
+pub(super) fn stored(value: &impl Serialize) -> StoredAnswer {
     StoredAnswer {
         status: StatusCode::OK,
         json: json(value).into(),
     }
 }
 
-fn respond(answer: StoredAnswer) -> HttpResponse {
+pub(super) fn respond(answer: StoredAnswer) -> HttpResponse {
     HttpResponse::build(answer.status)
         .content_type("application/json")
         .body(answer.json)

@@ -5,6 +5,7 @@ use actix_web::http::header::{LOCATION, REFERER, SET_COOKIE};
 use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use hotplate_actors::messages::RolledBack;
+use hotplate_actors::template::Stage;
 use hotplate_actors::{Commands, Reload, ReloadOutcome, Version};
 use serde::Deserialize;
 
@@ -12,7 +13,7 @@ use super::pages;
 use crate::admin::access::Access;
 use crate::admin::problem::{Answered, Problem};
 use crate::admin::state::AdminState;
-use crate::admin::{body, operator};
+use crate::admin::{api, body, operator};
 use crate::metrics::now_ms;
 
 /// The fields of all forms.
@@ -24,6 +25,11 @@ struct ActionForm {
     by: Option<String>,
     reason: Option<String>,
     actor: Option<String>,
+    stage: Option<String>,
+    /// What to do about the stage.
+    does: Option<String>,
+    /// Present to promote or advance although a requirement is not met.
+    force: Option<String>,
     /// The page to which signing in leads back.
     back: Option<String>,
 }
@@ -47,6 +53,11 @@ pub(super) fn result(key: &str) -> Option<&'static str> {
         }
         "resumed" => "Everything that waited is served.",
         "reset" => "Restarted.",
+        "promoted" => "The texts of canary are served to all visitors.",
+        "stage" => "Done.",
+        "stage-refused" => {
+            "Nothing was done: a requirement is not met, a reason is missing, or it does not fit the state of the stage."
+        }
         "conflict" => "Nothing was done: another version is served than this page showed. Look again and decide.",
         "not-kept" => "That version is no longer kept.",
         "failed" => "The action failed. Try again in a moment.",
@@ -105,6 +116,20 @@ pub(super) async fn act(
             Ok(RolledBack::Conflict(_)) => "conflict",
             _ => "failed",
         },
+        "stage" => {
+            let stage = form.stage.as_deref().and_then(Stage::of);
+            let does = form.does.as_deref().unwrap_or_default();
+            let Some((stage, does)) = stage.zip(api::stage_action(does, form.force.is_some())) else {
+                return Err(Problem::bad_request("the form names no stage or no action"));
+            };
+            match state.ask(command.stage(stage, does)).await {
+                Ok(RolledBack::Published(_)) => "promoted",
+                Ok(RolledBack::Unchanged(_)) => "stage",
+                Ok(RolledBack::Conflict(_)) => "conflict",
+                Ok(_) => "stage-refused",
+                Err(_) => "failed",
+            }
+        }
         "reset" => {
             hotplate.reset_named(form.actor.as_deref().unwrap_or("engine"));
             "reset"
@@ -113,6 +138,7 @@ pub(super) async fn act(
     };
     // A reload leaves the reader where they are; every other action shows on the overview.
     let page = match action.as_str() {
+        "stage" => Some("/_hotplate/stages"),
         "reload" => request.headers().get(REFERER).and_then(|page| page.to_str().ok()),
         _ => None,
     };

@@ -51,13 +51,13 @@ fn user() -> Option<String> {
 #[derive(Debug, Args)]
 pub(crate) struct ChangeArguments {
     #[command(flatten)]
-    cause: CauseArguments,
+    pub(super) cause: CauseArguments,
     /// Do not ask, for scripts
     #[arg(long, short)]
-    yes: bool,
+    pub(super) yes: bool,
     /// Do nothing unless this version is served; by default the one that is served when the command begins
-    #[arg(long, value_name = "VERSION")]
-    expect: Option<u64>,
+    #[arg(long, value_name = "VERSION", alias = "if-version")]
+    pub(super) expect: Option<u64>,
     #[command(flatten)]
     pub(crate) query: QueryArguments,
 }
@@ -126,7 +126,7 @@ impl Resume {
 
 impl ChangeArguments {
     /// Shows what would change, and returns true if the user agrees.
-    fn confirm(&self, changes: &str, question: &str) -> Result<bool, Failure> {
+    pub(super) fn confirm(&self, changes: &str, question: &str) -> Result<bool, Failure> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             let message =
                 "this changes what is served, and there is no terminal to ask: give `--yes` if that is intended";

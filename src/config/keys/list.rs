@@ -37,6 +37,7 @@ pub(super) fn all() -> Vec<Key> {
     section("scopes", scopes());
     section("judge", judge());
     section("promotion", promotion());
+    section("shadow", shadow());
     section("limits", limits());
     section("limits", live_limits());
     for (actor, _) in Supervision::default().policies() {
@@ -371,6 +372,15 @@ fn promotion() -> Vec<Key> {
         key("good_ppm", count(0, 1_000_000), "Share of renders that have to be good, in parts per million."),
         key("p99_percent", count(0, 100_000),
             "Largest p99 of the canary, in per cent of the p99 of stable. 0 does not compare them."),
+    ]
+}
+
+fn shadow() -> Vec<Key> {
+    vec![
+        key("one_in", count(0, 1_000_000_000),
+            "Let canary render one in this many requests of stable as well, off their path, and keep the differences. 0 does not."),
+        key("waiting", count(1, 10_000), "Such renders that wait or run at once. Further requests are left out."),
+        key("templates", count(0, 10_000), "Templates whose differences are kept."),
     ]
 }
 
