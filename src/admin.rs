@@ -7,6 +7,7 @@
 mod server;
 mod access;
 mod subjects;
+mod needs;
 mod rate;
 mod body;
 mod operator;
