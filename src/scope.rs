@@ -28,13 +28,13 @@
 //! }
 //!
 //! let options = ScopeOptions {
-//!     sticky_by: StickyBy::Header, sticky_name: "x-user".into(), canary_buckets: 5_000, ..ScopeOptions::default()
+//!     sticky_by: StickyBy::Header, sticky_name: "x-user".into(), canary_buckets: 9_000, ..ScopeOptions::default()
 //! };
 //! let chooser = ScopeChooser::new(&options)?;
 //! let choice = chooser.choose(&Visitor("alice"))?;
 //! assert_eq!(choice.scope.stage, Stage::Canary);
 //! assert_eq!(choice.to_string(), "shared pages (the request names no tenant), stage canary: \
-//!     the visitor is in bucket 1036, and those below 5000 get canary");
+//!     the visitor is in bucket 7823, and those below 9000 get canary");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
