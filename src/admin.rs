@@ -6,6 +6,7 @@
 
 mod server;
 pub(crate) mod access;
+mod needs;
 pub(crate) mod subjects;
 mod rate;
 pub(crate) mod body;

@@ -18,28 +18,27 @@ mod cusum;
 mod distribution;
 mod settings;
 mod switch;
+mod outcome;
+mod stopped;
 mod evidence;
 mod rollout;
 mod control;
 #[cfg(test)]
 mod simulation;
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
-
-use crate::protocol::render::{Freshness, RenderFailure, Rendered};
-use crate::snapshot::Status;
 use crate::template::Stage;
 
 pub use control::CanaryControl;
 pub use cusum::Cusum;
 pub use evidence::{Evidence, Refusal, Requirements};
+pub use outcome::{Answer, Observation, Outcome, answer};
 pub use rollout::{Action, Input, Plan, PlanError, Rollout, RolloutState, STEPS_MAX, Step};
 pub use settings::{JudgeError, JudgeSettings};
+pub use stopped::{StopReason, Stopped};
 pub use switch::{BUCKETS, StageSwitch};
 
 use cusum::SharedSum;
@@ -47,143 +46,6 @@ use distribution::Distribution;
 
 /// The number of renders of a stage after which the limits for slow renders and unusual sizes are computed again, a power of two.
 const REVIEW_EVERY: u64 = 64;
-
-/// The outcome of a render, as far as it says something about its templates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The newest text was rendered.
-    Good,
-    /// The newest text failed, whatever the visitor got instead.
-    Failed,
-    /// The render says nothing about the templates: the engine was busy, the visitor left, or there is no such template.
-    NotJudged,
-}
-
-impl Outcome {
-    /// Returns the outcome of an answer. `compiled` is the status of the entry in the scope that was rendered: if its newest text does not
-    /// compile, the stale answer is as it should be and says nothing about a render.
-    #[must_use]
-    pub fn of(result: &Result<Rendered, RenderFailure>, compiled: Status) -> Self {
-        match result {
-            Ok(rendered) => match rendered.freshness {
-                Freshness::Current => Self::Good,
-                Freshness::Stale { .. } if compiled == Status::Stale => Self::NotJudged,
-                Freshness::Stale { .. } | Freshness::Stable { .. } | Freshness::Fallback { .. } => Self::Failed,
-            },
-            Err(RenderFailure::Failed(_) | RenderFailure::Broken { .. }) => Self::Failed,
-            Err(_) => Self::NotJudged,
-        }
-    }
-}
-
-/// One render, as the judge counts it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observation {
-    /// The stage that was rendered.
-    pub stage: Stage,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The time that it took.
-    pub took: Duration,
-    /// The size of the page, in bytes.
-    pub bytes: u64,
-}
-
-/// The text that answers a request whose render has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Answer {
-    /// The text of the stage that was rendered.
-    Own,
-    /// The text of the stable stage, which has to be rendered now.
-    Stable,
-}
-
-/// Decides which text answers a request: a render of a canary that fails is answered by stable, so no visitor sees its fault.
-#[must_use]
-pub fn answer(stage: Stage, outcome: Outcome) -> Answer {
-    match (stage, outcome) {
-        (Stage::Canary | Stage::Experimental, Outcome::Failed) => Answer::Stable,
-        _ => Answer::Own,
-    }
-}
-
-/// The stop of a stage: the content of its event and of its audit record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Stopped {
-    /// The stage.
-    #[serde(serialize_with = "as_str")]
-    pub stage: Stage,
-    /// The reason.
-    pub reason: StopReason,
-    /// The time, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// The number of renders since the canary began.
-    pub renders: u64,
-    /// The number of those that failed.
-    pub failed: u64,
-}
-
-fn as_str<S: serde::Serializer>(stage: &Stage, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(stage.as_str())
-}
-
-/// The reason why a stage was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum StopReason {
-    /// Too many renders failed.
-    Failures,
-    /// Too many renders took longer than this limit, in microseconds.
-    Slow {
-        /// The limit, a multiple of the p99 of stable.
-        limit_us: u64,
-    },
-    /// Too many pages had a size outside of these bounds, in bytes.
-    Size {
-        /// The smallest usual size.
-        least: u64,
-        /// The largest usual size.
-        most: u64,
-    },
-}
-
-impl StopReason {
-    /// Returns the name in metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failures => "failures",
-            Self::Slow { .. } => "slow",
-            Self::Size { .. } => "size",
-        }
-    }
-}
-
-impl fmt::Display for Stopped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            stage, renders, failed, ..
-        } = self;
-        write!(f, "{} is stopped: ", stage.as_str())?;
-        match self.reason {
-            StopReason::Failures => write!(f, "{failed} of {renders} renders failed")?,
-            StopReason::Slow { limit_us } => {
-                write!(f, "too many of {renders} renders took longer than {limit_us} µs")?;
-            }
-            StopReason::Size { least, most } => {
-                write!(
-                    f,
-                    "too many of {renders} pages had fewer than {least} or more than {most} bytes"
-                )?;
-            }
-        }
-        f.write_str("; its visitors get stable until a person resumes or aborts it")
-    }
-}
 
 /// The sums and distributions of one stage.
 #[derive(Debug, Default)]
@@ -536,38 +398,5 @@ mod tests {
             counts.sum::<usize>()
         });
         assert_eq!(stops, 1);
-    }
-
-    #[test]
-    fn a_failed_canary_is_answered_by_stable() {
-        for (stage, outcome, expected) in [
-            (Stage::Canary, Outcome::Failed, Answer::Stable),
-            (Stage::Experimental, Outcome::Failed, Answer::Stable),
-            (Stage::Stable, Outcome::Failed, Answer::Own),
-            (Stage::Canary, Outcome::Good, Answer::Own),
-            (Stage::Canary, Outcome::NotJudged, Answer::Own),
-        ] {
-            assert_eq!(answer(stage, outcome), expected, "{stage:?} {outcome:?}");
-        }
-    }
-
-    #[test]
-    fn a_stop_is_a_sentence_and_json() {
-        let stopped = Stopped {
-            stage: Stage::Canary,
-            reason: StopReason::Slow { limit_us: 1_500 },
-            at_ms: 7,
-            renders: 90,
-            failed: 0,
-        };
-        assert_eq!(
-            stopped.to_string(),
-            "canary is stopped: too many of 90 renders took longer than 1500 µs; its visitors get stable until a person resumes or aborts it"
-        );
-        let json = serde_json::to_value(&stopped).expect("serializes");
-        let expected = serde_json::json!({
-            "stage": "canary", "reason": { "slow": { "limit_us": 1_500 } }, "at_ms": 7, "renders": 90, "failed": 0
-        });
-        assert_eq!(json, expected);
     }
 }

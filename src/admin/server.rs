@@ -17,10 +17,10 @@ use hotplate_actors::supervision::runtime;
 
 use super::body::{self, WithUnread};
 use super::limits::AdminLimits;
+use super::needs::needed;
 use super::problem::Problem;
 use super::state::AdminState;
 use super::stream::ClientSlots;
-use super::subjects::needed;
 use super::{AdminError, api, dashboard, forwarder};
 use crate::guard::{ConnectionLimits, GuardedServer};
 use crate::metrics::now_ms;

@@ -48,6 +48,20 @@ mod tests {
         }
     }
 
+    /// Values that no version may change: another bucket would give visitors another stage.
+    #[test]
+    fn buckets_are_fixed() {
+        for (salt, key, expected) in [
+            ("2026-11", "visitor-1", 4_808),
+            ("2026-11", "visitor-2", 4_633),
+            ("2026-12", "visitor-1", 2_037),
+            ("", "", 6_727),
+            ("hotplate", "a", 7_964),
+        ] {
+            assert_eq!(bucket_of(salt, key.as_bytes()), expected, "{salt} {key}");
+        }
+    }
+
     #[test]
     fn buckets_are_even() {
         let mut inside = [0_u32; 4];

@@ -14,7 +14,7 @@ use super::live::PageScript;
 use super::missing::SitePages;
 use super::pin::VersionPin;
 use super::templates::Templates;
-use super::{Faults, Web, response};
+use super::{Faults, Web, response, scopes};
 use crate::site::{Site, SiteData};
 
 /// A site served over HTTP: entries by their path, `static/**` under `/static/`.
@@ -228,8 +228,9 @@ async fn answer(request: HttpRequest, path: web::Path<String>, pages: Data<Pages
 fn redirect_to_folder(request: &HttpRequest) -> HttpResponse {
     let uri = request.uri();
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = scopes::with_prefix(request, uri.path());
     HttpResponse::PermanentRedirect()
-        .insert_header((LOCATION, format!("{}/{query}", uri.path())))
+        .insert_header((LOCATION, format!("{path}/{query}")))
         .insert_header((CACHE_CONTROL, HeaderValue::from_static(response::NO_CACHE)))
         .finish()
 }

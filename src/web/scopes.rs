@@ -10,7 +10,7 @@ use std::sync::Arc;
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderValue, SET_COOKIE, VARY};
+use actix_web::http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderValue, LOCATION, SET_COOKIE, VARY};
 use actix_web::http::uri::{PathAndQuery, Uri};
 use actix_web::{Error, HttpMessage, HttpRequest, HttpResponse};
 use hotplate_actors::template::Scope;
@@ -131,6 +131,11 @@ where
                     return Ok(answer.map_into_right_body());
                 }
             };
+            if let Some(whole) = without_slash(&request, &choice) {
+                let mut answer = request.into_response(redirect(&whole));
+                add_headers(answer.headers_mut(), &chooser, choice.is_private, visitor);
+                return Ok(answer.map_into_right_body());
+            }
             remove_prefix(&mut request, &choice);
             let is_private = choice.is_private;
             request.extensions_mut().insert(choice.scope.clone());
@@ -168,6 +173,22 @@ fn answer_refused(refused: Refused) -> HttpResponse {
     }
 }
 
+/// Returns the address with a slash at the end of its path, if the path names a scope and nothing else. Without the slash, relative links of the
+/// first page would lead out of the scope.
+fn without_slash(request: &ServiceRequest, choice: &Choice) -> Option<String> {
+    let uri = request.uri();
+    let is_bare = !uri.path().ends_with('/') && choice.page_path(uri.path()) == "/";
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    is_bare.then(|| format!("{}/{query}", uri.path()))
+}
+
+fn redirect(to: &str) -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, to))
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static(response::NO_CACHE)))
+        .finish()
+}
+
 /// Removes the beginning of the path that names the scope, before the routes of the app are matched.
 fn remove_prefix(request: &mut ServiceRequest, choice: &Choice) {
     let uri = request.uri();
@@ -176,16 +197,28 @@ fn remove_prefix(request: &mut ServiceRequest, choice: &Choice) {
         return;
     }
     let target = match uri.query() {
-        Some(query) => PathAndQuery::from_maybe_shared(format!("{path}?{query}")),
-        None => PathAndQuery::from_maybe_shared(path.to_owned()),
+        Some(query) => format!("{path}?{query}").parse::<PathAndQuery>(),
+        None => path.parse(),
     };
+    let removed = PathPrefix(uri.path().strip_suffix(path).unwrap_or_else(|| uri.path()).to_owned());
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = target.ok();
     // The end of a valid path is a valid path, so both conversions succeed.
     if let Ok(uri) = Uri::from_parts(parts) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
+        request.extensions_mut().insert(removed);
     }
+}
+
+/// The beginning of the path that was removed from a request.
+struct PathPrefix(String);
+
+/// Returns a path of the app as the browser has to ask for it: behind the beginning that named the scope of this request.
+pub(super) fn with_prefix(request: &HttpRequest, path: &str) -> String {
+    let extensions = request.extensions();
+    let prefix = extensions.get::<PathPrefix>().map_or("", |prefix| prefix.0.as_str());
+    format!("{prefix}{path}")
 }
 
 /// Adds the headers for caches, and the cookie of a new visitor.
@@ -219,7 +252,8 @@ mod tests {
     async fn seen(request: HttpRequest) -> HttpResponse {
         let scope = scope_of(&request);
         let tenant = scope.tenant.as_ref().map_or("shared", |tenant| tenant.as_str());
-        let text = format!("{tenant} {} {}", scope.stage.as_str(), request.uri());
+        let back = with_prefix(&request, request.path());
+        let text = format!("{tenant} {} {} at {back}", scope.stage.as_str(), request.uri());
         HttpResponse::Ok()
             .insert_header((CACHE_CONTROL, "public, max-age=60"))
             .body(text)
@@ -251,16 +285,34 @@ mod tests {
             ..ScopeOptions::default()
         };
         for (path, status, body, cache_control) in [
-            ("/page?a=b", 200, "shared stable /page?a=b", "public, max-age=60"),
+            (
+                "/page?a=b",
+                200,
+                "shared stable /page?a=b at /page",
+                "public, max-age=60",
+            ),
             (
                 "/@canary/page?a=b",
                 200,
-                "shared canary /page?a=b",
+                "shared canary /page?a=b at /@canary/page",
                 "public, max-age=60",
             ),
-            ("/t/acme/page", 200, "acme stable /page", "public, max-age=60"),
-            ("/t/acme/@canary/page", 200, "acme canary /page", "public, max-age=60"),
+            (
+                "/t/acme/page",
+                200,
+                "acme stable /page at /t/acme/page",
+                "public, max-age=60",
+            ),
+            (
+                "/t/acme/@canary/page",
+                200,
+                "acme canary /page at /t/acme/@canary/page",
+                "public, max-age=60",
+            ),
             ("/t/acme/other", 404, "no route", ""),
+            ("/t/acme?a=b", 308, "", "no-cache"),
+            ("/@canary", 308, "", "no-cache"),
+            ("/@canary/", 404, "no route", ""),
             ("/t/ACME/page", 404, "There is no page here.\n", "private, no-cache"),
             (
                 "/@experimental/page",
@@ -309,7 +361,7 @@ mod tests {
             ..ScopeOptions::default()
         };
         let (_, body, headers) = ask(&options, TestRequest::with_uri("/page")).await;
-        assert_eq!(body, "shared stable /page");
+        assert_eq!(body, "shared stable /page at /page");
         assert_eq!(headers, ["cookie", "public, max-age=60", ""]);
     }
 }
