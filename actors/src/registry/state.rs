@@ -10,10 +10,11 @@ use crate::limits::Limits;
 use crate::protocol::plan::Plan;
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::index::Index;
+use crate::snapshot::view::View;
 use crate::snapshot::{
     Content, EarlierVersions, Generation, IdSet, KeptVersion, LastGoodVersions, Snapshot, SnapshotShared, StoredStale,
 };
-use crate::template::TemplateName;
+use crate::template::{TemplateKey, TemplateName};
 use crate::version::Version;
 
 /// The snapshot that is served, and the history.
@@ -256,7 +257,17 @@ impl RegistryState {
         let mut before = self.clone();
         before.shared = SnapshotShared::new(self.shared.without_good());
         before.former = LastGoodVersions::default();
-        let (next, report, _) = before.publish(before.planned(plan), &limits);
+        let (next, mut report, _) = before.publish(before.planned(plan), &limits);
+        // An author wants to see every text that was sent, served or not.
+        let (was, is) = (&self.content().view, &next.content().view);
+        let digest = |view: &View, id| view.member(id).map(|member| member.digest);
+        let texts = is.differences(was).into_iter();
+        let texts = texts.filter(|id| digest(is, *id).is_some() && digest(is, *id) != digest(was, *id));
+        let mut changed: Vec<TemplateKey> = texts
+            .filter_map(|id| next.names.name(id).map(TemplateKey::from))
+            .collect();
+        changed.sort_unstable();
+        report.changed = changed;
         (next.snapshot, report)
     }
 
