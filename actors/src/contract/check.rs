@@ -11,7 +11,7 @@ use super::EntryFindings;
 use super::shape::{Shape, Step};
 use crate::diagnostic::{CallSite, Diagnostic};
 use crate::dialect::Closure;
-use crate::dialect::reads::{Origin, Read, Reads};
+use crate::dialect::reads::{MacroCall, MacroCallee, Origin, Read, Reads};
 use crate::limits::Limits;
 use crate::suggestion::suggestion;
 use crate::template::TemplateName;
@@ -31,6 +31,7 @@ pub(super) fn check(closure: Closure<'_>, schema: &Value, limits: &Limits, findi
         entry: &closure.top().name,
         unknown: Shape::unknown(schema),
         seen: HashSet::new(),
+        seen_macros: HashSet::new(),
         calls: Vec::new(),
         depth_max: (limits.call_depth as usize).min(64),
         reads_left: READS_MAX,
@@ -40,6 +41,7 @@ pub(super) fn check(closure: Closure<'_>, schema: &Value, limits: &Limits, findi
         context: Shape::of(schema),
         variables: Vec::new(),
         replaced: Vec::new(),
+        arguments: None,
     };
     check.template(closure, &scope);
 }
@@ -52,6 +54,8 @@ struct Scope<'s> {
     variables: Vec<(Box<str>, Shape<'s>)>,
     /// The blocks that a descendant replaces without printing them.
     replaced: Vec<Box<str>>,
+    /// The macro whose call is followed, by its number, and the values of its parameters.
+    arguments: Option<(u32, Vec<Shape<'s>>)>,
 }
 
 /// The place of a template with a scope, by which a repeated check is recognized.
@@ -111,6 +115,8 @@ struct Check<'s, 'f> {
     entry: &'s TemplateName,
     unknown: Shape<'s>,
     seen: HashSet<Seen>,
+    /// The macros that were followed, each with the place of its template and its arguments.
+    seen_macros: HashSet<(usize, u32, Vec<Vec<usize>>)>,
     /// The calls that lead to the present template, the nearest last.
     calls: Vec<CallSite>,
     depth_max: usize,
@@ -149,6 +155,8 @@ impl<'s> Check<'s, '_> {
             .iter()
             .map(|passed| runs(passed.block, &passed.in_macro))
             .collect();
+        let macro_runs = reads.macro_calls.iter().map(|call| runs(call.block, &call.in_macro));
+        let macro_runs: Vec<bool> = macro_runs.collect();
         let mut shapes: Vec<Shape<'s>> = Vec::with_capacity(reads.reads.len());
         for (read, runs) in reads.reads.iter().zip(read_runs) {
             if self.reads_left == 0 || self.findings.violations.len() >= FINDINGS_MAX {
@@ -170,6 +178,7 @@ impl<'s> Check<'s, '_> {
                     context: self.origin(origin, scope, &shapes),
                     variables: Vec::new(),
                     replaced: Vec::new(),
+                    arguments: None,
                 },
                 None => scope.clone(),
             };
@@ -192,6 +201,74 @@ impl<'s> Check<'s, '_> {
             self.template(callee, &inside);
             self.calls.pop();
         }
+        for (call, _) in reads.macro_calls.iter().zip(macro_runs).filter(|(_, runs)| *runs) {
+            self.macro_call(closure, call, scope, &shapes);
+        }
+    }
+
+    /// Follows the call of a macro, with the shapes of its arguments.
+    fn macro_call(&mut self, closure: Closure<'_>, call: &MacroCall, scope: &Scope<'s>, shapes: &[Shape<'s>]) {
+        let callee = match &call.callee {
+            MacroCallee::Local(number) => Some((closure, *number)),
+            MacroCallee::Imported { call, name } => closure.callee(*call).and_then(|imported| {
+                let macros = imported.top().unit.reads().macros.iter();
+                let mut named = (0..)
+                    .zip(macros)
+                    .filter(|(_, each)| each.name == *name && each.is_exported);
+                Some((imported, named.next()?.0))
+            }),
+        };
+        let Some((target, number)) = callee else { return };
+        let Some(definition) = target.top().unit.reads().macros.get(number as usize) else {
+            return;
+        };
+        let arguments = definition.parameters.iter().enumerate().map(|(at, name)| {
+            let named = call.named.iter().find(|(given, _)| given == name);
+            let origin = call.positional.get(at).or(named.map(|(_, origin)| origin));
+            origin.map_or_else(|| self.unknown.clone(), |origin| self.origin(*origin, scope, shapes))
+        });
+        let arguments: Vec<Shape<'s>> = arguments.collect();
+        if arguments.iter().all(|argument| *argument == self.unknown) {
+            return;
+        }
+        self.calls.push(CallSite {
+            template: closure.top().name.clone(),
+            span: call.span,
+        });
+        self.macro_body(target, number, arguments);
+        self.calls.pop();
+    }
+
+    /// Follows what a macro reads from its parameters. Everything else in it is followed with its template, or is open.
+    fn macro_body(&mut self, closure: Closure<'_>, number: u32, arguments: Vec<Shape<'s>>) {
+        let top = closure.top();
+        let keys = arguments.iter().map(Shape::key).collect();
+        let seen = (std::ptr::from_ref(top) as usize, number, keys);
+        if self.calls.len() >= self.depth_max || self.reads_left == 0 || !self.seen_macros.insert(seen) {
+            return;
+        }
+        let reads = top.unit.reads();
+        let scope = Scope {
+            context: self.unknown.clone(),
+            variables: Vec::new(),
+            replaced: Vec::new(),
+            arguments: Some((number, arguments)),
+        };
+        let mut shapes: Vec<Shape<'s>> = Vec::with_capacity(reads.reads.len());
+        for read in &reads.reads {
+            if self.reads_left == 0 || self.findings.violations.len() >= FINDINGS_MAX {
+                return;
+            }
+            self.reads_left -= 1;
+            let shape = match read.of_macro == Some(number) {
+                true => self.read(closure, read, &scope, &shapes),
+                false => self.unknown.clone(),
+            };
+            shapes.push(shape);
+        }
+        for call in reads.macro_calls.iter().filter(|call| call.in_number == Some(number)) {
+            self.macro_call(closure, call, &scope, &shapes);
+        }
     }
 
     fn origin(&self, origin: Origin, scope: &Scope<'s>, shapes: &[Shape<'s>]) -> Shape<'s> {
@@ -200,6 +277,12 @@ impl<'s> Check<'s, '_> {
             Origin::Context => scope.context.clone(),
             Origin::Read(number) => of(number).clone(),
             Origin::Item(number) => of(number).items(),
+            Origin::Parameter { of, number } => match &scope.arguments {
+                Some((called, arguments)) if *called == of => {
+                    arguments.get(number as usize).unwrap_or(&self.unknown).clone()
+                }
+                _ => self.unknown.clone(),
+            },
             Origin::Unknown => self.unknown.clone(),
         }
     }

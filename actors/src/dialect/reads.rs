@@ -14,6 +14,10 @@ pub struct Reads {
     pub reads: Vec<Read>,
     /// The contexts of called templates.
     pub passed: Vec<Passed>,
+    /// The macros, in the order of their numbers.
+    pub macros: Vec<MacroOfReads>,
+    /// The calls of macros whose arguments may come from the context.
+    pub macro_calls: Vec<MacroCall>,
     /// The blocks that a descendant can replace, in the order of their numbers.
     pub blocks: Vec<BlockOfReads>,
     /// The call of the template that this text extends.
@@ -35,6 +39,8 @@ impl Reads {
     pub const NONE: Self = Self {
         reads: Vec::new(),
         passed: Vec::new(),
+        macros: Vec::new(),
+        macro_calls: Vec::new(),
         blocks: Vec::new(),
         extends: None,
         assigned: BTreeSet::new(),
@@ -60,6 +66,8 @@ pub struct Read {
     pub block: Option<u32>,
     /// The name of the innermost macro around it.
     pub in_macro: Option<Box<str>>,
+    /// The number of the macro at whose parameter it begins, directly or through other reads.
+    pub of_macro: Option<u32>,
 }
 
 /// The value at which a read begins.
@@ -71,6 +79,13 @@ pub enum Origin {
     Read(u32),
     /// Each item of the value of an earlier read.
     Item(u32),
+    /// A parameter of a macro, by the numbers of the two. Each call of the macro passes its own value.
+    Parameter {
+        /// The number of the macro.
+        of: u32,
+        /// The number of the parameter.
+        number: u32,
+    },
     /// A value that does not come from the context as it is, such as the result of a filter.
     Unknown,
 }
@@ -97,4 +112,48 @@ pub struct BlockOfReads {
     pub name: Box<str>,
     /// True if it prints the block that it replaces.
     pub prints_parent: bool,
+}
+
+/// A macro of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MacroOfReads {
+    /// Its name.
+    pub name: Box<str>,
+    /// The names of its parameters.
+    pub parameters: Vec<Box<str>>,
+    /// True if another template that imports this one gets it under this name.
+    pub is_exported: bool,
+}
+
+/// A call of a macro.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MacroCall {
+    /// The macro.
+    pub callee: MacroCallee,
+    /// The values of the arguments without a name.
+    pub positional: Vec<Origin>,
+    /// The values of the arguments with a name.
+    pub named: Vec<(Box<str>, Origin)>,
+    /// The position in the text.
+    pub span: Span,
+    /// The number of the innermost block around it.
+    pub block: Option<u32>,
+    /// The name of the innermost macro around it.
+    pub in_macro: Option<Box<str>>,
+    /// The number of the innermost macro around it.
+    pub in_number: Option<u32>,
+}
+
+/// The macro that is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MacroCallee {
+    /// One of the same text, by its number.
+    Local(u32),
+    /// One of a template that the text imports.
+    Imported {
+        /// The number of that template in [`Unit::calls`](super::Unit::calls).
+        call: usize,
+        /// The name of the macro there.
+        name: Box<str>,
+    },
 }

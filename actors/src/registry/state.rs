@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::protocol::plan::Plan;
 use crate::protocol::report::{Effects, Report};
 use crate::snapshot::index::Index;
+use crate::snapshot::view::View;
 use crate::snapshot::{
     Content, EarlierVersions, Generation, IdSet, KeptVersion, LastGoodVersions, LayerVersions, ScopeChange, ScopeNews,
     Scopes, Snapshot, SnapshotShared, StoredStale,
@@ -316,7 +317,17 @@ impl RegistryState {
         before.shared = SnapshotShared::new(self.shared.without_good());
         before.former = LastGoodVersions::default();
         before.layers = LayerVersions::default();
-        let (next, report, _) = before.publish(before.planned(plan), &limits);
+        let (next, mut report, _) = before.publish(before.planned(plan), &limits);
+        // An author wants to see every text that was sent, served or not.
+        let (was, is) = (&self.content().view, &next.content().view);
+        let digest = |view: &View, id| view.member(id).map(|member| member.digest);
+        let texts = is.differences(was).into_iter();
+        let texts = texts.filter(|id| digest(is, *id).is_some() && digest(is, *id) != digest(was, *id));
+        let mut changed: Vec<TemplateKey> = texts
+            .filter_map(|id| next.names.name(id).map(TemplateKey::from))
+            .collect();
+        changed.sort_unstable();
+        report.changed = changed;
         (next.snapshot, report)
     }
 

@@ -27,6 +27,7 @@ mod same_as_the_crate;
 mod scopes;
 mod set;
 mod store;
+mod store_soak;
 mod supervision;
 #[cfg(target_os = "linux")]
 mod watching;

@@ -1,7 +1,13 @@
 //! The paths that a text reads: a walk over its syntax tree with the variables that are set around each place.
 //!
 //! Values that filters, operators and calls make are unknown, and reads from an unknown value are left out: this analysis may miss a read,
-//! and does not report one that does not happen. It is called for texts with a schema only, so it parses the text again.
+//! and does not report one that does not happen. Reads that begin at a parameter of a macro are kept apart (`macros`), because each call passes
+//! its own value. It is called for texts with a schema only, so it parses the text again.
+
+mod macros;
+mod presence;
+
+use std::collections::BTreeMap;
 
 use super::ast::{
     Argument, Body, Comparison, Expr, ExprKind, FilterCall, For, Literal, Macro, Postfix, PostfixKind, Statement,
@@ -14,6 +20,7 @@ use super::unit::JinjaUnit;
 use crate::dialect::Missing;
 use crate::dialect::reads::{BlockOfReads, Origin, Passed, Read, Reads};
 use crate::limits::Limits;
+use macros::Callable;
 
 /// Filters whose result has the items of the value.
 const KEEP_ITEMS: [&str; 9] = [
@@ -61,8 +68,14 @@ pub(super) fn reads(unit: &JinjaUnit) -> Reads {
         next_call: 0,
         variables_passed: 0,
         is_too_large: false,
+        callables: Vec::new(),
+        bound: BTreeMap::new(),
+        macro_number: None,
+        conditions: 0,
+        is_left: false,
     };
     walk.body(&template.body);
+    walk.finish_macros(&template.body);
     match walk.is_too_large {
         true => Reads {
             is_incomplete: true,
@@ -90,6 +103,17 @@ struct Walk<'u> {
     next_call: usize,
     variables_passed: usize,
     is_too_large: bool,
+    /// The variables that are macros or imported templates, by their places among the variables.
+    callables: Vec<(usize, Callable)>,
+    /// The number of times that each name is bound to a value anywhere in the text.
+    bound: BTreeMap<Box<str>, usize>,
+    /// The number of the innermost macro.
+    macro_number: Option<u32>,
+    /// The conditions around this place in the innermost macro. A macro decides by its arguments what it reads from them, so what a condition
+    /// guards is open there.
+    conditions: usize,
+    /// True behind a `break` or `continue` in the innermost macro.
+    is_left: bool,
 }
 
 impl<'t> Walk<'_> {
@@ -111,10 +135,18 @@ impl<'t> Walk<'_> {
         self.variables.truncate(before);
     }
 
+    /// Walks something that a condition guards.
+    fn guarded<T>(&mut self, walk: impl FnOnce(&mut Self) -> T) -> T {
+        self.conditions += 1;
+        let walked = walk(self);
+        self.conditions -= 1;
+        walked
+    }
+
     /// Walks a body that may not run, and adds the variables that it sets.
     fn branch(&mut self, body: &Body<'t>, assigned: &mut Vec<(Box<str>, Origin)>) {
         let before = self.variables.len();
-        self.body(body);
+        self.guarded(|walk| walk.body(body));
         let set = self.variables.drain(before..);
         assigned.extend(set.map(|(name, _)| (name, Origin::Unknown)));
     }
@@ -122,18 +154,25 @@ impl<'t> Walk<'_> {
     /// Sets a variable.
     fn variable(&mut self, name: &str, value: Origin) {
         self.reads.assigned.insert(name.into());
+        *self.bound.entry(name.into()).or_default() += 1;
+        self.forget_callables();
         self.variables.push((name.into(), value));
     }
 
     fn statement(&mut self, statement: &Statement<'t>) {
         match &statement.kind {
-            StatementKind::Text(_) | StatementKind::Break | StatementKind::Continue => {}
+            StatementKind::Text(_) => {}
+            // Whether the rest of the macro runs depends on a condition.
+            StatementKind::Break | StatementKind::Continue => self.is_left |= self.macro_number.is_some(),
             StatementKind::Output(value) | StatementKind::Do(value) => _ = self.value(value),
             StatementKind::If { branches, otherwise } => {
                 let before = self.present.len();
                 let mut assigned = Vec::new();
-                for branch in branches {
-                    self.value(&branch.condition);
+                for (number, branch) in branches.iter().enumerate() {
+                    match number {
+                        0 => self.value(&branch.condition),
+                        _ => self.guarded(|walk| walk.value(&branch.condition)),
+                    };
                     let tested = self.present.len();
                     self.tested(&branch.condition, true);
                     self.branch(&branch.body, &mut assigned);
@@ -144,6 +183,7 @@ impl<'t> Walk<'_> {
                 self.branch(otherwise, &mut assigned);
                 self.present.truncate(before);
                 // Which branch runs is not known, and so neither is which value a variable has afterwards.
+                self.forget_callables();
                 self.variables.append(&mut assigned);
             }
             StatementKind::For(parts) => self.each(parts),
@@ -187,32 +227,41 @@ impl<'t> Walk<'_> {
             }
             StatementKind::Include { template, .. } => self.call(template),
             StatementKind::Import { template, alias } => {
-                self.imported(template);
+                let module = self.module(template);
                 self.variable(alias.text, Origin::Unknown);
+                self.callable(module.map(Callable::Module));
             }
             StatementKind::FromImport { template, names } => {
-                self.imported(template);
+                let module = self.module(template);
                 for name in names {
                     self.uses(name.name.text);
                     let alias = name.alias.unwrap_or(name.name);
                     self.variable(alias.text, Origin::Unknown);
+                    self.callable(module.map(|call| Callable::Imported(call, name.name.text.into())));
                 }
             }
             StatementKind::Macro(parts) => {
+                let number = self.new_macro(parts);
                 self.variable(parts.name.text, Origin::Unknown);
+                self.callable(Some(Callable::Local(number)));
                 let around = self.in_macro.replace(parts.name.text.into());
-                self.definition(parts);
+                self.definition(parts, number);
                 self.in_macro = around;
             }
             StatementKind::CallBlock { call, caller } => {
                 self.value(call);
-                self.definition(caller);
+                let number = self.new_macro(caller);
+                self.definition(caller, number);
             }
         }
     }
 
     fn each(&mut self, parts: &For<'t>) {
-        let over = self.value(&parts.iterable);
+        let over = match self.value(&parts.iterable) {
+            // The items of a parameter are those of a read without steps.
+            parameter @ Origin::Parameter { .. } => self.add_read(parameter, Vec::new(), parts.iterable.at, true),
+            over => over,
+        };
         let item = match over {
             // A recursive loop also runs over what it passes to itself.
             Origin::Read(number) if !parts.recursive => Origin::Item(number),
@@ -220,28 +269,37 @@ impl<'t> Walk<'_> {
         };
         let before = self.variables.len();
         self.bind(&parts.target, item);
+        self.forget_callables();
         self.variables.push(("loop".into(), Origin::Unknown));
         let present = self.present.len();
         if let Some(condition) = &parts.condition {
             self.value(condition);
             self.tested(condition, true);
         }
-        self.body(&parts.body);
+        match parts.condition {
+            Some(_) => self.guarded(|walk| walk.body(&parts.body)),
+            None => self.body(&parts.body),
+        }
         self.present.truncate(present);
         self.variables.truncate(before);
-        self.scope(&parts.otherwise);
+        self.guarded(|walk| walk.scope(&parts.otherwise));
     }
 
-    /// Walks a macro: its parameters are unknown, because each call passes its own.
-    fn definition(&mut self, parts: &Macro<'t>) {
+    /// Walks a macro. The values of its parameters are those of each call.
+    fn definition(&mut self, parts: &Macro<'t>, of: u32) {
         let before = self.variables.len();
-        for parameter in &parts.parameters {
+        let around = self.macro_number.replace(of);
+        let (conditions, is_left) = (std::mem::take(&mut self.conditions), std::mem::take(&mut self.is_left));
+        for (number, parameter) in (0..).zip(&parts.parameters) {
+            // It is not evaluated if the call has this argument.
             if let Some(default) = &parameter.default {
-                self.value(default);
+                self.guarded(|walk| walk.value(default));
             }
-            self.variable(parameter.name.text, Origin::Unknown);
+            self.variable(parameter.name.text, Origin::Parameter { of, number });
         }
         self.body(&parts.body);
+        self.macro_number = around;
+        (self.conditions, self.is_left) = (conditions, is_left);
         self.variables.truncate(before);
     }
 
@@ -309,63 +367,14 @@ impl<'t> Walk<'_> {
         }
     }
 
-    /// Notes the paths that are present if a condition holds, or if it does not.
-    fn tested(&mut self, condition: &Expr<'t>, holds: bool) {
-        match &condition.kind {
-            ExprKind::Not(inner) => self.tested(inner, !holds),
-            ExprKind::And(items) if holds => items.iter().for_each(|item| self.tested(item, true)),
-            ExprKind::Or(items) if !holds => items.iter().for_each(|item| self.tested(item, false)),
-            ExprKind::Compare(key, rest) => {
-                let (ExprKind::Literal(Literal::Str(key)), [(comparison, operand)]) = (&key.kind, &rest[..]) else {
-                    return;
-                };
-                let sought = match holds {
-                    true => Comparison::In,
-                    false => Comparison::NotIn,
-                };
-                if *comparison == sought {
-                    let path = match &operand.kind {
-                        ExprKind::Postfix(base, operations) => self.path_of(base, operations),
-                        _ => self.path_of(operand, &[]),
-                    };
-                    self.present.extend(path.map(|(from, mut steps)| {
-                        steps.push((&**key).into());
-                        (from, steps)
-                    }));
-                }
-            }
-            ExprKind::Postfix(base, operations) => {
-                let Some((last, before)) = operations.split_last() else {
-                    return;
-                };
-                let PostfixKind::Test(test) = &last.kind else { return };
-                let says_present = match test.name.text {
-                    "defined" => !test.negated,
-                    "undefined" | "none" => test.negated,
-                    _ => return,
-                };
-                if says_present == holds {
-                    self.present.extend(self.path_of(base, before));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Returns the path that an expression is, without reading it.
-    fn path_of(&self, base: &Expr<'t>, operations: &[Postfix<'t>]) -> Option<PresentPath> {
-        let ExprKind::Name(name) = base.kind else { return None };
-        let (from, mut steps) = self.start(name)?;
-        for operation in operations {
-            steps.push(step_of(&operation.kind)?);
-        }
-        Some((from, steps))
-    }
-
     /// Returns where a name begins: a variable, or the context and the name as the first step.
     fn start(&self, name: &str) -> Option<PresentPath> {
         let variable = self.variables.iter().rev().find(|(known, _)| **known == *name);
         match variable {
+            // A macro in a macro may be called after the one around it has ended, or never.
+            Some((_, origin)) if self.macro_of(*origin).is_some_and(|of| self.macro_number != Some(of)) => {
+                Some((Origin::Unknown, Vec::new()))
+            }
             Some((_, origin)) => Some((*origin, Vec::new())),
             None if RESERVED.contains(&name) || Function::named(name).is_some() => None,
             None => Some((Origin::Context, vec![name.into()])),
@@ -384,8 +393,11 @@ impl<'t> Walk<'_> {
             ExprKind::And(items) | ExprKind::Or(items) => {
                 let before = self.present.len();
                 let goes_on = matches!(expr.kind, ExprKind::And(_));
-                for item in items {
-                    self.value(item);
+                for (number, item) in items.iter().enumerate() {
+                    match number {
+                        0 => self.value(item),
+                        _ => self.guarded(|walk| walk.value(item)),
+                    };
                     self.tested(item, goes_on);
                 }
                 self.present.truncate(before);
@@ -410,15 +422,20 @@ impl<'t> Walk<'_> {
             }
             ExprKind::Conditional { arms, otherwise } => {
                 let before = self.present.len();
-                for arm in arms {
-                    self.value(&arm.condition);
+                for (number, arm) in arms.iter().enumerate() {
+                    match number {
+                        0 => self.value(&arm.condition),
+                        _ => self.guarded(|walk| walk.value(&arm.condition)),
+                    };
                     let tested = self.present.len();
                     self.tested(&arm.condition, true);
-                    self.value(&arm.value);
+                    self.guarded(|walk| walk.value(&arm.value));
                     self.present.truncate(tested);
                     self.tested(&arm.condition, false);
                 }
-                otherwise.iter().for_each(|otherwise| _ = self.value(otherwise));
+                if let Some(otherwise) = otherwise {
+                    self.guarded(|walk| walk.value(otherwise));
+                }
                 self.present.truncate(before);
             }
         }
@@ -467,7 +484,9 @@ impl<'t> Walk<'_> {
             Some((from, steps)) => self.read(from, steps, base.at.to(end), is_optional),
             None => Origin::Unknown,
         };
+        let callee = self.callee(base, operations);
         for operation in next.into_iter().chain(rest) {
+            let callee = callee.as_ref().filter(|(_, call)| std::ptr::eq(*call, operation));
             value = match &operation.kind {
                 PostfixKind::Filter(call) => {
                     self.arguments(&call.arguments);
@@ -477,7 +496,10 @@ impl<'t> Walk<'_> {
                     }
                 }
                 PostfixKind::Call(arguments) => {
-                    self.arguments(arguments);
+                    match callee {
+                        Some((callee, _)) => self.macro_call(callee.clone(), arguments, base.at.to(operation.at)),
+                        None => self.arguments(arguments),
+                    }
                     Origin::Unknown
                 }
                 PostfixKind::Test(test) => {
@@ -499,36 +521,9 @@ impl<'t> Walk<'_> {
         value
     }
 
-    /// Notes the names that a chain tests for presence, and those of its attributes, which may be macros.
-    fn presence_tests(&mut self, base: &Expr<'t>, operations: &[Postfix<'t>]) {
-        let mut last: Option<Box<str>> = match base.kind {
-            ExprKind::Name(name) => Some(name.into()),
-            _ => None,
-        };
-        for operation in operations {
-            match &operation.kind {
-                PostfixKind::Attribute(name) => self.uses(name.text),
-                PostfixKind::Test(test) if matches!(test.name.text, "defined" | "undefined") => {
-                    self.reads.tested.extend(last.clone());
-                }
-                PostfixKind::Filter(call) if matches!(call.name.text, "default" | "d") => {
-                    self.reads.tested.extend(last.clone());
-                }
-                PostfixKind::Filter(call) if matches!(call.name.text, "selectattr" | "rejectattr" | "attr") => {
-                    let first = call.arguments.first();
-                    if let Some(Argument::Positional(Expr {
-                        kind: ExprKind::Literal(Literal::Str(path)),
-                        ..
-                    })) = first
-                    {
-                        last = path.rsplit('.').next().map(Into::into);
-                        self.reads.tested.extend(last.clone());
-                    }
-                }
-                _ => {}
-            }
-            last = step_of(&operation.kind).or(last);
-        }
+    /// Returns true if a condition in the innermost macro decides whether this place is reached.
+    fn is_guarded(&self) -> bool {
+        self.conditions > 0 || self.is_left
     }
 
     /// Notes the use of a name.
@@ -545,9 +540,15 @@ impl<'t> Walk<'_> {
             return from;
         }
         let is_present = |(origin, tested): &PresentPath| *origin == from && steps.starts_with(tested);
-        let optional = optional || self.lenient || self.present.iter().any(is_present);
+        let is_guarded = self.macro_of(from).is_some() && self.is_guarded();
+        let optional = optional || self.lenient || is_guarded || self.present.iter().any(is_present);
+        self.add_read(from, steps, at, optional)
+    }
+
+    fn add_read(&mut self, from: Origin, steps: Vec<Box<str>>, at: super::ast::ByteRange, optional: bool) -> Origin {
         let number = u32::try_from(self.reads.reads.len()).unwrap_or(u32::MAX);
         self.reads.reads.push(Read {
+            of_macro: self.macro_of(from),
             from,
             span: self.lines.span(at),
             steps,

@@ -71,6 +71,7 @@ fn read(unit: &TinyUnit, path: PathRef, slots: &[Origin], reads: &mut Reads, spa
         optional: unit.missing == Missing::Lenient,
         block: None,
         in_macro: None,
+        of_macro: None,
     });
     Origin::Read(number)
 }
