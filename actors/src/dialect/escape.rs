@@ -4,10 +4,12 @@ use wide::u8x16;
 
 use crate::budget::Exceeded;
 use crate::dialect::Frame;
-use crate::dialect::body::{Body, Full, short_block};
+use crate::dialect::body::{BLOCK_BYTES, Body, Full, short_block};
 
 /// The number of bytes that are searched in one step.
 const STEP_BYTES: usize = 16;
+
+const _: () = assert!(BLOCK_BYTES == 2 * STEP_BYTES);
 
 /// Appends `text` with `< > & ' "` as entities.
 ///
@@ -39,11 +41,25 @@ fn escape_short(text: &str, body: &mut Body) -> Result<(), Full> {
 
 /// Appends `text` with its special characters as entities.
 ///
-/// Each step compares 16 bytes at once (SIMD) and copies them speculatively, because most output needs no escaping. If there is a special
+/// Each step compares 16 bytes at once (SIMD), two steps together copy them speculatively, because most output needs no escaping. If there is a special
 /// byte among them, only the bytes before it count, the entity is appended, and the search continues behind it.
 #[inline(never)]
 fn escape_any(text: &str, body: &mut Body) -> Result<(), Full> {
     let mut rest = text.as_bytes();
+    while let Some((steps, after)) = rest.split_first_chunk::<BLOCK_BYTES>() {
+        let found = match steps.as_chunks::<STEP_BYTES>() {
+            ([first, second], _) => specials(*first) | specials(*second) << STEP_BYTES,
+            _ => 0,
+        };
+        if found == 0 {
+            body.push_block(*steps, BLOCK_BYTES as u32)?;
+            rest = after;
+        } else {
+            let clean = found.trailing_zeros();
+            body.push_block(*steps, clean)?;
+            rest = escape_one(rest, clean as usize, body)?;
+        }
+    }
     while let Some((step, after)) = rest.split_first_chunk::<STEP_BYTES>() {
         let found = specials(*step);
         if found == 0 {

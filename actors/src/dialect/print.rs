@@ -14,7 +14,7 @@ pub(super) fn json_text(text: &str) -> String {
 pub(super) fn print_unsigned(number: u64, body: &mut Body) -> Result<(), Full> {
     match number {
         0..10 => body.push_block([digit(number)], 1),
-        10..100 => body.push_block([digit(number / 10), digit(number % 10)], 2),
+        10..100 => body.push_block(pair(number), 2),
         _ => print_larger(number, body),
     }
 }
@@ -24,12 +24,12 @@ fn print_larger(number: u64, body: &mut Body) -> Result<(), Full> {
     let (high, low) = (number / 100, number % 100);
     match high {
         0..10 => {
-            let digits = [digit(high), digit(low / 10), digit(low % 10)];
-            body.push_block(digits, 3)
+            let [tens, ones] = pair(low);
+            body.push_block([digit(high), tens, ones], 3)
         }
         10..100 => {
-            let digits = [digit(high / 10), digit(high % 10), digit(low / 10), digit(low % 10)];
-            body.push_block(digits, 4)
+            let ([first, second], [third, fourth]) = (pair(high), pair(low));
+            body.push_block([first, second, third, fourth], 4)
         }
         _ => print_short(itoa::Buffer::new().format(number), body),
     }
@@ -39,6 +39,21 @@ fn print_larger(number: u64, body: &mut Body) -> Result<(), Full> {
 #[inline(always)]
 fn digit(number: u64) -> u8 {
     b'0' + number as u8
+}
+
+/// Returns both digits of a number below a hundred.
+#[inline(always)]
+fn pair(number: u64) -> [u8; 2] {
+    static PAIRS: [[u8; 2]; 128] = {
+        let mut pairs = [[b'0'; 2]; 128];
+        let mut number = 0;
+        while number < 100 {
+            pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+            number += 1;
+        }
+        pairs
+    };
+    PAIRS[(number & 127) as usize]
 }
 
 /// Prints a finite float by its shortest digits.
@@ -68,8 +83,8 @@ fn hundredths(number: f64) -> Option<u64> {
 /// Prints a number of hundredths with one or two decimals.
 fn print_hundredths(count: u64, body: &mut Body) -> Result<(), Full> {
     print_unsigned(count / 100, body)?;
-    let (tenths, rest) = (count / 10 % 10, count % 10);
-    body.push_block([b'.', digit(tenths), digit(rest)], if rest == 0 { 2 } else { 3 })
+    let [tenths, rest] = pair(count % 100);
+    body.push_block([b'.', tenths, rest], if rest == b'0' { 2 } else { 3 })
 }
 
 /// Prints a text that needs no escaping and usually has less than 16 bytes.

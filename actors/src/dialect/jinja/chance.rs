@@ -82,7 +82,7 @@ const WORDS: [&str; 64] = [
 /// Returns paragraphs of dummy text: `lipsum(n=5, min=20, max=100, html=false)`.
 pub(super) fn lipsum<'r>(arguments: &Arguments<'_, 'r>, machine: &mut Machine<'_, 'r>) -> Outcome<Val<'r>> {
     arguments.check("lipsum", 0, 1, &["n", "min", "max", "html"])?;
-    let count = |name| Ok::<_, Box<Failure>>(arguments.count(usize::MAX, name)?);
+    let count = |name| arguments.count(usize::MAX, name);
     let paragraphs = arguments.count(0, "n")?.unwrap_or(5);
     let (least, most) = (count("min")?.unwrap_or(20), count("max")?.unwrap_or(100));
     let bound = |words: usize| i64::try_from(words).unwrap_or(i64::MAX);

@@ -506,6 +506,7 @@ impl<'r> Execution<'r> {
     }
 
     /// Checks that another run may begin inside of this one.
+    #[inline]
     fn deeper(&self, frame: &mut Frame<'_>) -> Outcome<()> {
         frame.budget.step()?;
         // What is alive grows with each level by what one text can have, so it is enough to compare it here.

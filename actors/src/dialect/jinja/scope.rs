@@ -103,9 +103,7 @@ impl<'r> Variables<'r> {
     pub(super) fn open_registers(&mut self, count: u16) -> usize {
         let around = self.first_register;
         self.first_register = self.registers.len();
-        for _ in 0..count {
-            self.registers.push(None);
-        }
+        self.registers.resize(self.registers.len() + usize::from(count), None);
         around
     }
 

@@ -122,3 +122,52 @@ fn evaluated<'r>(expr: &'r Expr<'_>, machine: &mut Machine<'_, 'r>) -> Option<Va
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::dialect::jinja::compile::compile;
+    use crate::dialect::jinja::parser::parse;
+    use crate::dialect::jinja::program::Instruction;
+
+    /// Returns the constant that an expression is compiled to, if it is one.
+    fn constant(expression: &str) -> Option<Constant> {
+        let (text, limits) = (format!("{{% set x = {expression} %}}"), Limits::default());
+        let template = parse(&text, &limits).expect("it parses");
+        let unit = compile(&text, &template, &Arc::default(), &limits).expect("it compiles");
+        match &*unit.program.code {
+            [Instruction::Constant(at)] => unit.program.constants.get(*at as usize).copied(),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn what_is_made_of_literals_and_short_is_a_constant() {
+        for (expression, expected) in [
+            ("60 * 60 * 24", "Int(86400)"),
+            ("-1", "Int(-1)"),
+            ("-(2 - 5) * 2.5", "Float(7.5)"),
+            ("not 0", "Bool(true)"),
+            ("'a' ~ 'b' ~ 1", "Str("),
+            ("'x' * 3", "Str("),
+        ] {
+            let found = format!("{:?}", constant(expression).expect(expression));
+            assert!(found.starts_with(expected), "{expression}: {found}");
+        }
+        for expression in [
+            "'x' * 9",
+            "'x' * 10 ** 9",
+            "1 / 0",
+            "2 ** 70",
+            "a + 1",
+            "1 + a",
+            "1 + [2]",
+            "-'x'",
+            "1 ~ a | upper",
+        ] {
+            assert!(constant(expression).is_none(), "{expression}");
+        }
+    }
+}
