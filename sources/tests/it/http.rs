@@ -365,21 +365,3 @@ fn urls_are_checked() {
         assert!(!error.contains("secret"), "{error}");
     }
 }
-
-/// Prints how long syncs take: `cargo test -p hotplate-sources --all-features -- --ignored --nocapture figures`.
-#[test]
-#[ignore = "it prints figures and checks nothing"]
-fn figures() {
-    let server = Server::start();
-    let texts = (0..10_000).map(|number| (format!("p{number}.html"), format!("text {number}")));
-    server.state.lock().expect("no panic").texts = texts.collect();
-    let mut loader = Server::loader(&server);
-    let began = std::time::Instant::now();
-    BlockingLoader::sync(&mut loader, Depth::Afresh).expect("loads");
-    println!("10,000 files, a connection each: {:?}", began.elapsed());
-    let began = std::time::Instant::now();
-    BlockingLoader::sync(&mut loader, Depth::Hinted).expect("loads");
-    println!("nothing changed: {:?}", began.elapsed());
-    let requests = server.state.lock().expect("no panic").requests.len();
-    println!("requests in all: {requests}");
-}
