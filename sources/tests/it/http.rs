@@ -152,7 +152,8 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) {
             let block = if is_drip { vec![b' '; 1] } else { vec![b' '; 65_536] };
             while stream.write_all(&block).is_ok() {
                 if is_drip {
-                    std::thread::sleep(Duration::from_millis(10));
+                    let _ = stream.set_read_timeout(Some(Duration::from_millis(10)));
+                    let _ = stream.read(&mut byte);
                 }
             }
             Ok(())
