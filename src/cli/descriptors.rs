@@ -14,8 +14,8 @@ pub(crate) const OF_LOAD: usize = 20;
 pub(crate) const OF_WATCH: usize = 24;
 /// Descriptors for each thread that answers requests: a runtime has four.
 const OF_WORKER: usize = 4;
-/// Descriptors for the admin listener and its workers.
-const OF_ADMIN: usize = 20;
+/// Descriptors for the admin listener and its workers, and for the engine that renders the dashboard.
+const OF_ADMIN: usize = 24;
 /// Descriptors for writing the store and the audit log, and for asking git.
 const OF_STORE: usize = 8;
 /// Descriptors for connections: a server must be able to accept some.

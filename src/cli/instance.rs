@@ -135,8 +135,9 @@ impl Instance {
         let text = text.map_err(|error| Failure::Failed(format!("the answer of {address} cannot be read: {error}")))?;
         let json: Option<Value> = serde_json::from_str(&text).ok();
         match (status, json) {
-            // A service that is not ready answers a query about its health with 503.
             (200 | 201, Some(answer)) if answer.is_object() => Ok(answer),
+            // A service that is not ready answers a query about its health with 503.
+            (503, Some(health)) if health["ready"] == false => Ok(health),
             (401 | 403, _) => Err(Failure::Wrong(format!(
                 "{address} requires another token: give it in HOTPLATE_ADMIN__TOKEN, or in a file with `--token-file`"
             ))),

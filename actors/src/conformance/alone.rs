@@ -32,10 +32,13 @@ impl Reported {
     }
 }
 
+/// Names with their new texts, or without those of templates that are removed.
+type Edits<'e> = &'e [(&'e str, Option<&'e str>)];
+
 /// The texts that the source has.
 type Texts = BTreeMap<String, String>;
 
-fn edit(fixture: &mut dyn Fixture, texts: &mut Texts, edits: &[(&str, Option<&str>)]) {
+fn edit(fixture: &mut dyn Fixture, texts: &mut Texts, edits: Edits<'_>) {
     fixture.edit(edits);
     for (name, text) in edits {
         match text {
@@ -95,7 +98,7 @@ fn differences(driver: &Driver, fixture: &mut dyn Fixture, texts: &mut Texts) {
     driver.expect(loader, Depth::Afresh, &mut reported, texts, "differences");
     driver.expect(loader, Depth::Everything, &mut reported, texts, "differences");
     let large = "0123456789 äöü 你好 🎉\r\n".repeat(4_000);
-    let steps: [(&str, &[(&str, Option<&str>)]); 6] = [
+    let steps: [(&str, Edits<'_>); 6] = [
         ("differences", &[("a.html", Some("another a"))]),
         (
             "differences",

@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use hotplate_actors::loader::{Changes, Depth, Hints};
-use hotplate_actors::{DirectoryLoader, Limits, Loader, Mount, Rules};
+use hotplate_actors::{BlockingLoader, DirectoryLoader, Limits, Mount, Rules};
 use hotplate_benches::allocations::{Weighing, live_bytes};
 use hotplate_benches::measure::{Samples, nanoseconds, rounds};
 use hotplate_benches::table;

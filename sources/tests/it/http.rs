@@ -152,7 +152,8 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) {
             let block = if is_drip { vec![b' '; 1] } else { vec![b' '; 65_536] };
             while stream.write_all(&block).is_ok() {
                 if is_drip {
-                    std::thread::sleep(Duration::from_millis(10));
+                    let _ = stream.set_read_timeout(Some(Duration::from_millis(10)));
+                    let _ = stream.read(&mut byte);
                 }
             }
             Ok(())
@@ -364,22 +365,4 @@ fn urls_are_checked() {
         let error = HttpLoader::new(url).expect_err(url).to_string();
         assert!(!error.contains("secret"), "{error}");
     }
-}
-
-/// Prints how long syncs take: `cargo test -p hotplate-sources --all-features -- --ignored --nocapture figures`.
-#[test]
-#[ignore = "it prints figures and checks nothing"]
-fn figures() {
-    let server = Server::start();
-    let texts = (0..10_000).map(|number| (format!("p{number}.html"), format!("text {number}")));
-    server.state.lock().expect("no panic").texts = texts.collect();
-    let mut loader = Server::loader(&server);
-    let began = std::time::Instant::now();
-    BlockingLoader::sync(&mut loader, Depth::Afresh).expect("loads");
-    println!("10,000 files, a connection each: {:?}", began.elapsed());
-    let began = std::time::Instant::now();
-    BlockingLoader::sync(&mut loader, Depth::Hinted).expect("loads");
-    println!("nothing changed: {:?}", began.elapsed());
-    let requests = server.state.lock().expect("no panic").requests.len();
-    println!("requests in all: {requests}");
 }

@@ -508,6 +508,7 @@ fn limits() -> Vec<Key> {
             "Time between two full scans, which find changes that no event reported. A full scan asks the file system about each file."),
         key("poll_ms", milliseconds(10, DAY),
             "Time between two full scans where events are not reliable: network file systems, overlays, no watches left."),
+        key("sync_ms", milliseconds(1, DAY), "Time that a loader may take for a sync. One that takes longer is replaced, or asked again."),
         key("reload_ms", milliseconds(1, DAY), "Time that a reload may take."),
         key("start_ms", milliseconds(1, DAY), "Time until the first version must be ready."),
     ]
