@@ -17,7 +17,7 @@ pub struct Choice {
     pub tenant_why: TenantWhy,
     /// The reason for the stage.
     pub why: Why,
-    /// True if the answer is for this visitor only, so no shared cache may keep it ([`private_cache_control`]).
+    /// True if the answer is for this visitor only, so no shared cache may keep it ([`private_cache_control`](super::private_cache_control)).
     pub is_private: bool,
     /// The number of bytes at the beginning of the path that named the tenant and the stage.
     pub(super) path_bytes: usize,

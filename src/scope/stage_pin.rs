@@ -6,10 +6,12 @@ use hotplate_actors::template::{Scope, Stage, TENANT_BYTES_MAX};
 pub(super) const NAME: &str = "hotplate_stage";
 /// The longest text that is signed: a tenant, a stage, the end of the time, and what separates them.
 const SIGNED_BYTES_MAX: usize = TENANT_BYTES_MAX + 12 + 8 + 2;
+/// The hexadecimal digits of a signature.
+const SIGNATURE_BYTES: usize = blake3::OUT_LEN;
 /// The shortest key, in bytes.
 pub const STAGE_PIN_KEY_BYTES_MIN: usize = 32;
 
-/// Signs and checks the cookies that keep a visitor at a stage: a keyed BLAKE3 hash over the tenant, the stage and the end of the time. So a
+/// Signs and checks the cookies that keep a visitor at a stage: a keyed BLAKE3 hash of 128 bits over the tenant, the stage and the end of the time. So a
 /// visitor cannot choose a stage, use the cookie of another tenant or make it last longer.
 #[derive(Clone)]
 pub struct StagePin {
@@ -32,7 +34,8 @@ impl StagePin {
     #[must_use]
     pub fn cookie(&self, scope: &Scope, now_ms: u64) -> String {
         let ends_s = (now_ms / 1000).saturating_add(self.seconds.into());
-        let signature = self.sign(scope, ends_s).to_hex();
+        let signature = self.sign(scope, ends_s);
+        let signature = String::from_utf8_lossy(signature.as_bytes());
         let (stage, seconds) = (scope.stage.as_str(), self.seconds);
         format!("{NAME}={stage}.{ends_s}.{signature}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax")
     }
@@ -55,12 +58,14 @@ impl StagePin {
         // One number has one form, so one cookie has one signature.
         let digits = ends_s.bytes().all(|byte| byte.is_ascii_digit());
         let ends_s = ends_s.parse().ok().filter(|_| digits)?;
-        let sent = blake3::Hash::from_hex(signature).ok()?;
-        // The comparison of hashes takes constant time.
+        let sent: [u8; SIGNATURE_BYTES] = signature.as_bytes().try_into().ok()?;
+        let sent = blake3::Hash::from_bytes(sent);
         let is_valid = sent == self.sign(&scope, ends_s) && now_ms() / 1000 < ends_s;
         is_valid.then_some(scope.stage)
     }
 
+    /// Returns the signature in hexadecimal digits: the first 128 bits of the keyed hash. They are as many bytes as a hash has, and the comparison
+    /// of hashes takes constant time.
     fn sign(&self, scope: &Scope, ends_s: u64) -> blake3::Hash {
         let tenant = scope.tenant.as_ref().map_or("", |tenant| tenant.as_str());
         let mut text = [0; SIGNED_BYTES_MAX];
@@ -79,7 +84,14 @@ impl StagePin {
             length += part.len();
         }
         // One call is several times as quick as a hasher with an update for each part.
-        blake3::keyed_hash(&self.key, &text[..length.min(SIGNED_BYTES_MAX)])
+        let hash = blake3::keyed_hash(&self.key, &text[..length.min(SIGNED_BYTES_MAX)]);
+        let digits = hash.to_hex();
+        let mut signature = [0; SIGNATURE_BYTES];
+        signature
+            .iter_mut()
+            .zip(digits.bytes())
+            .for_each(|(to, digit)| *to = digit);
+        blake3::Hash::from_bytes(signature)
     }
 }
 
@@ -126,6 +138,10 @@ mod tests {
             cookie.replacen(".65.", ".+65.", 1),
             cookie.replacen(".65.", ".065.", 1),
             cookie.to_uppercase(),
+            cookie
+                .rsplit_once('.')
+                .map(|(rest, signature)| format!("{rest}.{}", signature.to_uppercase()))
+                .expect("a signature"),
             cookie[..cookie.len() - 1].to_owned(),
             format!("{cookie}0"),
             "canary".into(),
