@@ -65,6 +65,7 @@ mod serve;
 mod shutdown;
 #[cfg(feature = "cli")]
 mod stages;
+#[cfg(feature = "cli")]
 mod sidecar;
 #[cfg(feature = "cli")]
 mod statics;
