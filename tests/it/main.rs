@@ -67,6 +67,7 @@ mod serve;
 mod shutdown;
 #[cfg(feature = "cli")]
 mod stages;
+#[cfg(feature = "cli")]
 mod sidecar;
 #[cfg(feature = "cli")]
 mod statics;
