@@ -57,10 +57,7 @@ impl SampleJson {
     }
 
     /// Returns the file that has the value at a path, which is a JSON pointer.
-    #[cfg_attr(
-        not(feature = "contract"),
-        expect(dead_code, reason = "samples are compared with this feature")
-    )]
+    #[cfg(feature = "contract")]
     pub(crate) fn file_of(&self, path: &str) -> Option<&TemplateName> {
         let mut files = self.files.iter().rev();
         let has_it = files.find(|(_, value)| value.pointer(path).is_some());
@@ -133,6 +130,7 @@ impl Samples {
     }
 
     /// Returns the sample of an entry that is part of the contract as JSON.
+    #[cfg(feature = "contract")]
     pub(crate) fn json(&self, texts: &SampleTexts<'_>) -> Option<SampleJson> {
         if let Some(sample) = self.registered.get(texts.entry()) {
             return Some(SampleJson::new(sample.clone()));

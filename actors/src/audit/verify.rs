@@ -335,10 +335,10 @@ fn read_file(
         verified.lines += 1;
         verified.last = line.sequence;
         verified.hash.clone_from(&line.hash);
-        if let Some(signed) = signed.as_deref_mut() {
-            if let Some(reason) = signed.line(&line, verified)? {
-                return Err(bad(reason));
-            }
+        if let Some(signed) = signed.as_deref_mut()
+            && let Some(reason) = signed.line(&line, verified)?
+        {
+            return Err(bad(reason));
         }
         each(&line);
     }
