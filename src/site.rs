@@ -39,7 +39,7 @@ use hotplate_actors::dialect::{Closure, Dialect, Unit};
 use hotplate_actors::loader::{BlockingLoader, Changes, Depth, DirectoryLoader, LoaderError};
 use hotplate_actors::loader::{Mount, Rules};
 use hotplate_actors::samples::{SampleJson, SampleSource, SampleTexts};
-use hotplate_actors::snapshot::{EntryStatus, Snapshot};
+use hotplate_actors::snapshot::{EntryStatus, Scoped, Snapshot};
 #[cfg(feature = "cli")]
 use hotplate_actors::template::Layer;
 use hotplate_actors::value::{Arena, ContextError, Value, build};
@@ -438,9 +438,15 @@ impl Site {
     /// equivalent name (Unicode NFC or NFD) answers.
     #[must_use]
     pub fn entry_at(&self, snapshot: &Snapshot, path: &str) -> Option<TemplateName> {
-        let is_entry = |name: &TemplateName| self.is_entry(name) && exists(snapshot, name);
-        let equivalent =
-            || layout::candidates(path).find_map(|name| snapshot.equivalent(name.as_str()).filter(is_entry));
+        self.entry_in(snapshot.everyone(), path)
+    }
+
+    /// Works like [`entry_at`](Self::entry_at) for the entries of a scope.
+    #[must_use]
+    pub fn entry_in(&self, scoped: Scoped<'_>, path: &str) -> Option<TemplateName> {
+        let exists = |name: &TemplateName| scoped.status_of(name.as_str()).is_some();
+        let is_entry = |name: &TemplateName| self.is_entry(name) && exists(name);
+        let equivalent = || layout::candidates(path).find_map(|name| scoped.equivalent(name.as_str()).filter(is_entry));
         layout::candidates(path).find(is_entry).or_else(equivalent)
     }
 

@@ -6,16 +6,19 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::{Server as Running, ServerHandle};
 use actix_web::http::header::HeaderValue;
+use actix_web::middleware::Condition;
 use actix_web::{App, rt};
 use hotplate::config::{Changes, Server as Http};
 use hotplate::guard::{ConnectionCounters, GuardedServer};
 use hotplate::metrics::Metrics;
+use hotplate::scope::{ScopeChooser, ScopeOptions};
 use hotplate::site::Site;
-use hotplate::web::{Pages, VersionPin, Web};
+use hotplate::web::{Pages, Scopes, VersionPin, Web};
 use hotplate::{Event, Hotplate, ReloadReport, Unavailable};
 
 use super::failure::FAILED;
@@ -129,7 +132,8 @@ impl Server {
 
         let pages = self.pages(&hotplate)?;
         let web = pages.web().clone();
-        let server = self.listen_with(listener, pages, connections).map_err(cannot_serve)?;
+        let scopes = self.scopes(&hotplate)?;
+        let server = self.listen_with(listener, (pages, scopes), connections).map_err(cannot_serve)?;
         let handle = server.handle();
         let mut serving = rt::spawn(server);
 
@@ -280,17 +284,35 @@ impl Server {
         Ok(pages.pin(pin.seconds(self.http.pin_seconds), self.http.pin_paths.clone()))
     }
 
+    /// Returns the middleware that chooses the scope of a request, and true if the settings name any.
+    fn scopes(&self, hotplate: &Hotplate) -> Result<(bool, Scopes), Failure> {
+        let options = &self.setup.config().scopes;
+        let chooser = ScopeChooser::new(options).map_err(|error| {
+            let key = format!("scopes.{}", error.field);
+            Failure::from(self.setup.settings.refuse(&key, error.problem, error.help))
+        })?;
+        let known = hotplate.clone();
+        let chooser = chooser
+            .switch(Arc::clone(hotplate.stage_switch()))
+            .tenants(move |id| known.snapshot().snapshot().tenant(id));
+        Ok((*options != ScopeOptions::default(), Scopes::new(Arc::new(chooser))))
+    }
+
     /// Starts the HTTP server on a listener.
     fn listen_with(
         &self,
         listener: TcpListener,
-        pages: Pages,
+        (pages, (chooses, scopes)): (Pages, (bool, Scopes)),
         connections: ConnectionCounters,
     ) -> std::io::Result<Running> {
         let connected = pages.web().connected();
         let mut limits = self.http.connection.clone();
         limits.connections = descriptors::connections(limits.connections, self.http.workers);
-        let server = GuardedServer::new(move || App::new().configure(|app| pages.configure(app)))
+        let server = GuardedServer::new(move || {
+            let scopes = Condition::new(chooses, scopes.clone());
+            App::new().wrap(scopes).configure(|app| pages.configure(app))
+        });
+        let server = server
             .limits(limits)
             .counters(connections)
             .on_connect(connected)

@@ -4,36 +4,73 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hotplate_actors::dialect::TemplateId;
-use hotplate_actors::snapshot::{EntryStatus, Snapshot};
+use hotplate_actors::snapshot::{EntryStatus, Scoped, Snapshot};
+use hotplate_actors::template::Scope;
 use hotplate_actors::{Digest, Version};
 
-/// A cache of the digests that were requested in the newest version. It holds at most one digest per entry.
+/// The largest number of digests of scopes beside shared stable. Further ones are computed each time.
+const SCOPED_MAX: usize = 100_000;
+
+/// A cache of the digests that were requested in the newest version. It holds at most one digest for each entry of everyone, and a limited number
+/// for those of other scopes.
 #[derive(Debug)]
-pub(super) struct Digests(RwLock<(Version, HashMap<TemplateId, Digest>)>);
+pub(super) struct Digests(RwLock<KnownDigests>);
+
+#[derive(Debug)]
+struct KnownDigests {
+    version: Version,
+    everyone: HashMap<TemplateId, Digest>,
+    scoped: HashMap<(Scope, TemplateId), Digest>,
+}
+
+impl KnownDigests {
+    fn of(version: Version) -> Self {
+        Self {
+            version,
+            everyone: HashMap::new(),
+            scoped: HashMap::new(),
+        }
+    }
+
+    fn get(&self, scope: Option<&Scope>, id: TemplateId) -> Option<Digest> {
+        match scope {
+            None => self.everyone.get(&id).copied(),
+            Some(scope) => self.scoped.get(&(scope.clone(), id)).copied(),
+        }
+    }
+
+    fn insert(&mut self, scope: Option<&Scope>, id: TemplateId, digest: Digest) {
+        match scope {
+            None => _ = self.everyone.insert(id, digest),
+            Some(scope) if self.scoped.len() < SCOPED_MAX => _ = self.scoped.insert((scope.clone(), id), digest),
+            Some(_) => {}
+        }
+    }
+}
 
 impl Default for Digests {
     fn default() -> Self {
-        Self(RwLock::new((Version::NONE, HashMap::new())))
+        Self(RwLock::new(KnownDigests::of(Version::NONE)))
     }
 }
 
 impl Digests {
     /// Returns the digest of the closure that an entry is rendered from; `None` if nothing is served for it.
-    pub(super) fn of(&self, snapshot: &Snapshot, id: TemplateId) -> Option<Digest> {
-        let version = snapshot.version();
+    pub(super) fn of(&self, scoped: Scoped<'_>, id: TemplateId) -> Option<Digest> {
+        let (scope, version) = (scoped.scope(), scoped.snapshot().version());
         {
             let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(digest) = known.1.get(&id).filter(|_| known.0 == version) {
-                return Some(*digest);
+            if let Some(digest) = known.get(scope, id).filter(|_| known.version == version) {
+                return Some(digest);
             }
         }
-        let digest = snapshot.status(id).closure()?.digest();
+        let digest = scoped.status(id).closure()?.digest();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.0 < version {
-            *known = (version, HashMap::new());
+        if known.version < version {
+            *known = KnownDigests::of(version);
         }
-        if known.0 == version {
-            known.1.insert(id, digest);
+        if known.version == version {
+            known.insert(scope, id, digest);
         }
         Some(digest)
     }
@@ -44,7 +81,7 @@ pub(super) fn page(digests: &Digests, snapshot: &Snapshot, name: &str) -> Arc<st
     let Some(id) = snapshot.id(name) else {
         return "gone".into();
     };
-    match (digests.of(snapshot, id), snapshot.status(id)) {
+    match (digests.of(snapshot.everyone(), id), snapshot.status(id)) {
         (Some(digest), _) => digest.to_string().into(),
         (None, EntryStatus::Broken) => "broken".into(),
         (None, _) => "gone".into(),

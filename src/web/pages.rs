@@ -152,7 +152,12 @@ impl Pages {
             .filter(|flows| flows.has(path))
             .map(|flows| &flows.pin);
         let pinned = flow.map_or_else(|| hotplate.snapshot(), |pin| pin.snapshot(request, hotplate));
-        if let Some(entry) = self.site.entry_at(pinned.snapshot(), path) {
+        let scope = scopes::scope_of(request);
+        let Some(scoped) = pinned.snapshot().scoped(&scope) else {
+            // Its tenant has no text, and the program did not ask for that before.
+            return response::not_found(request, None, None);
+        };
+        if let Some(entry) = self.site.entry_in(scoped, path) {
             let page = templates.render_pinned(&pinned, entry.as_str(), SiteData).await;
             let page = match flow {
                 Some(pin) => page
@@ -164,13 +169,13 @@ impl Pages {
         }
         // Relative links in `a/index.html` resolve below `a/` only if the address ends with a slash.
         let folder = format!("{path}/");
-        if !path.ends_with('/') && self.site.entry_at(pinned.snapshot(), &folder).is_some() {
+        if !path.ends_with('/') && self.site.entry_in(scoped, &folder).is_some() {
             return redirect_to_folder(request);
         }
         if self.site.is_awaited(&self.web.hotplate) {
             return response::no_pages_yet(request, self.awaited(request, &pinned, path));
         }
-        match self.site.entry_at(pinned.snapshot(), "/404.html") {
+        match self.site.entry_in(scoped, "/404.html") {
             Some(entry) => {
                 let page = templates.render_pinned(&pinned, entry.as_str(), SiteData).await;
                 page.status(StatusCode::NOT_FOUND).into_response(request)

@@ -162,18 +162,21 @@ impl Templates {
 
     /// Returns the source of the `ETag`, or the answer if the browser already has the page.
     fn validator(&self, pinned: &Pinned, name: &str, tag: Option<&str>) -> Result<Validator, NotModified> {
-        let snapshot = pinned.snapshot();
         // In development the page also contains the script of live reload.
-        let tag = tag.filter(|_| self.web.setting.is_none());
-        let Some((tag, id)) = tag.zip(snapshot.id(name)) else {
+        let Some(tag) = tag.filter(|_| self.web.setting.is_none()) else {
             return Ok(Validator::Body);
         };
-        let Some(digest) = self.web.digests.of(snapshot, id) else {
+        let scope = scopes::scope_of(&self.request);
+        let scoped = pinned.snapshot().scoped(&scope);
+        let Some((scoped, id)) = scoped.and_then(|scoped| Some((scoped, scoped.id(name)?))) else {
             return Ok(Validator::Body);
         };
-        let etag = ETag::of_closure(&digest, tag).in_scope(&scopes::scope_of(&self.request));
+        let Some(digest) = self.web.digests.of(scoped, id) else {
+            return Ok(Validator::Body);
+        };
+        let etag = ETag::of_closure(&digest, tag).in_scope(&scope);
         if etag::is_known(&self.request, &etag) {
-            let (version, freshness) = match snapshot.status(id) {
+            let (version, freshness) = match scoped.status(id) {
                 EntryStatus::Stale { since, .. } => (since, "stale"),
                 _ => (pinned.version(), "current"),
             };
@@ -194,13 +197,16 @@ impl Templates {
         rendered: Result<Rendered, RenderFailure>,
         validator: Validator,
     ) -> Page {
-        let status = pinned.snapshot().id(name).map(|id| pinned.snapshot().status(id));
+        let scope = scopes::scope_of(&self.request);
+        let scoped = pinned.snapshot().scoped(&scope);
+        let status = scoped.and_then(|scoped| Some(scoped.status(scoped.id(name)?)));
         let validator = match (&rendered, status) {
             // The closure that the validator describes failed with this data, and an older one was rendered.
             (Ok(rendered), Some(status)) if !is_published_closure(rendered, &status) => Validator::Body,
             _ => validator,
         };
         let script = self.web.live_for(&self.request).map(|live| {
+            // The stream of events is about the pages of everyone, so the script compares with that.
             let page = digests::page(&self.web.digests, pinned.snapshot(), name);
             live.page_script(name, page, pinned, &rendered)
         });
@@ -224,6 +230,7 @@ impl Templates {
             missing: self.missing,
             // Visitors get a page in any case; in development the author gets the error instead.
             stand_in: self.web.faults == Faults::Hidden,
+            scope: scopes::scope_of(&self.request),
             ..RenderOptions::default()
         }
     }

@@ -60,6 +60,12 @@ impl Snapshot {
         Some(Scoped { snapshot: self, other })
     }
 
+    /// Returns the tenant with an id, if it has any text. Nothing is allocated, whatever is asked.
+    #[must_use]
+    pub fn tenant(&self, id: &str) -> Option<Tenant> {
+        self.generation.scopes.tenant_named(id)
+    }
+
     /// Returns the tenants that have a text, sorted.
     #[must_use]
     pub fn tenants(&self) -> Vec<Tenant> {

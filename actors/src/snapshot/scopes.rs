@@ -165,6 +165,11 @@ impl Scopes {
         self.tenants.get(tenant.as_str())
     }
 
+    /// Returns the tenant with an id, if it has any text.
+    pub(crate) fn tenant_named(&self, id: &str) -> Option<Tenant> {
+        self.tenants.get_key_value(id).map(|(tenant, _)| tenant.clone())
+    }
+
     /// Returns the content of a scope. A tenant that has no text has that of its stage.
     pub(crate) fn content<'s>(&'s self, scope: &Scope, stable: &'s Content) -> ScopeContent<'s> {
         let tenant = scope.tenant.as_ref().and_then(|tenant| self.tenant(tenant));
