@@ -11,7 +11,7 @@ let requests = 0;
 // The time at which the page may be fetched again because of events: a page that took 20 ms is fetched every 500 ms at most.
 let rest = 0;
 const SHARE = 25;
-const REST_MAX = 2_000;
+const REST_MAX = 4_000;
 
 // Fetches a page and replaces the parts that differ. Focus, scroll positions and open details stay.
 async function update(href) {
