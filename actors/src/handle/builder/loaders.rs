@@ -54,7 +54,7 @@ impl Builder {
     /// let create = || MemoryLoader::of([("hello.html", "Hello!")]).expect("valid names");
     /// let hotplate = Hotplate::builder().loader_with(create).start()?;
     /// assert_eq!(hotplate.render("hello.html", &())?.body, "Hello!");
-    /// # Ok::<(), hotplate_actors::StartError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn loader_with<L: Loader>(mut self, create: impl Fn() -> L + Send + Sync + 'static) -> Self {
         let factory: LoaderFactory = Arc::new(move || Box::new(create()));
