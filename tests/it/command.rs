@@ -10,6 +10,7 @@ use std::time::Duration;
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// The result of a run of the command.
+#[derive(Debug)]
 pub(crate) struct RunOutput {
     pub(crate) code: i32,
     pub(crate) stdout: String,
