@@ -133,7 +133,9 @@ impl Server {
         let pages = self.pages(&hotplate)?;
         let web = pages.web().clone();
         let scopes = self.scopes(&hotplate)?;
-        let server = self.listen_with(listener, (pages, scopes), connections).map_err(cannot_serve)?;
+        let server = self
+            .listen_with(listener, (pages, scopes), connections)
+            .map_err(cannot_serve)?;
         let handle = server.handle();
         let mut serving = rt::spawn(server);
 

@@ -1,7 +1,9 @@
 //! Stages and tenants of a site, by their directories.
 
-use crate::command::{RunOutput, run, text};
+use crate::command::{RunOutput, Running, run, text};
 use crate::files::Files;
+use crate::http::Server;
+use crate::wait;
 
 fn site() -> Files {
     Files::new(&[
@@ -150,4 +152,79 @@ fn a_link_to_another_tenant_is_left_out() {
     let ran = run(&["check", text(site.path())]);
     assert!(ran.stdout.contains("a symbolic link is left out"), "{}", ran.stdout);
     assert_eq!(rendered(&site, &["--tenant", "acme"]).stdout, "acme home");
+}
+
+/// The scope of a request is that of its path, from the page to its validator, its static files and its "not found" page.
+#[test]
+fn requests_get_the_pages_of_their_scope() {
+    let site = site();
+    site.write(
+        "templates/404.html",
+        "nothing for {{ call _parts/brand.html with page }}",
+    );
+    site.write("tenants/acme/only.html", "only acme has this");
+    site.write("static/site.css", "p {}");
+    site.write(
+        "hotplate.toml",
+        "[scopes]\ntenant_from = \"path\"\nstage_path = \"/@\"\n",
+    );
+    let arguments = ["serve", text(site.path()), "--bind", "127.0.0.1:0"];
+    let server = Server::run(Running::start_logged(&[], &arguments));
+    for (path, status, body) in [
+        ("/", 200, "everyone home"),
+        ("/@canary/", 200, "canary home"),
+        ("/t/acme/", 200, "acme home"),
+        ("/t/acme/only", 200, "only acme has this"),
+        ("/t/beta/only", 404, "nothing for beta"),
+        ("/t/beta/@canary/nothing", 404, "nothing for beta canary"),
+        ("/only", 404, "nothing for everyone"),
+        ("/t/nobody/", 404, "There is no page here.\n"),
+        ("/t/..%2facme/", 404, "There is no page here.\n"),
+        ("/t/ACME/", 404, "There is no page here.\n"),
+        ("/@later/", 404, "nothing for everyone"),
+        ("/t/acme/static/site.css", 200, "p {}"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.body.as_str()), (status, body), "{path}");
+    }
+    let tags = ["/", "/t/acme/", "/@canary/"].map(|path| server.get(path).header("etag").map(ToOwned::to_owned));
+    assert!(
+        tags.iter().all(Option::is_some) && tags[0] != tags[1] && tags[1] != tags[2],
+        "{tags:?}"
+    );
+
+    // An edit of one tenant is its own. So is a mistake, and visitors keep the last good page.
+    site.write("tenants/acme/_parts/brand.html", "ACME");
+    wait::until("the edit is served", || server.get("/t/acme/").body == "ACME home");
+    site.write("tenants/acme/_parts/brand.html", "{{ call nothing.html }}");
+    wait::until("the fault is known", || server.get("/t/acme/").freshness() == "stale");
+    assert_eq!(server.get("/t/acme/").body, "ACME home");
+    assert_eq!(
+        (server.get("/").freshness(), server.get("/").body.as_str()),
+        ("current", "everyone home")
+    );
+    assert_eq!(server.running.end("TERM").code(), Some(0));
+}
+
+/// No visitor of a canary sees it fail, and the judge stops it.
+#[test]
+fn a_canary_that_fails_is_stopped_while_it_is_served() {
+    let site = site();
+    site.write("templates@canary/index.html", "{page.titel}");
+    site.write("hotplate.toml", "[scopes]\nstage_path = \"/@\"\n");
+    let arguments = ["serve", text(site.path()), "--bind", "127.0.0.1:0"];
+    let server = Server::run(Running::start_logged(&[], &arguments));
+    for _ in 0..4 {
+        let answer = server.get("/@canary/");
+        assert_eq!(
+            (answer.status, answer.freshness(), answer.body.as_str()),
+            (200, "stable", "everyone home")
+        );
+    }
+    server.running.wait_for("canary is stopped: 4 of 4 renders failed");
+    // A stop lasts, whatever the canary becomes.
+    site.write("templates@canary/index.html", "repaired");
+    server.running.wait_for("version 2");
+    assert_eq!(server.get("/@canary/").body, "everyone home");
+    assert_eq!(server.running.end("TERM").code(), Some(0));
 }
