@@ -155,7 +155,7 @@ impl Builder {
     }
 
     /// Allows paths that do not exist in the data, in every template: such a path prints nothing, is false and has no items. Without this
-    /// setting it is an error that names the path. [`Mount::lenient`] does it for one directory,
+    /// setting it is an error that names the path. [`Mount::lenient`](crate::Mount::lenient) does it for one directory,
     /// [`RenderOptions::missing`](crate::RenderOptions) for one render.
     ///
     /// ```
