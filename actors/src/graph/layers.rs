@@ -208,7 +208,7 @@ impl Graph {
         for tenant in &affected {
             self.decide_tenant(tenant, &distances);
         }
-        let is_recorded = self.tenants.len() > 0;
+        let is_recorded = self.tenants.has_any();
         let none = || Impact {
             is_recorded,
             ..Impact::default()
@@ -256,7 +256,7 @@ impl Graph {
 
     /// Has all tenants decided again with the next plan.
     pub(super) fn decide_all_tenants(&mut self) {
-        self.impact.is_all = self.tenants.len() > 0;
+        self.impact.is_all = self.tenants.has_any();
     }
 }
 

@@ -115,9 +115,9 @@ impl Tenants {
         tenants.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Returns the number of tenants.
-    pub(super) fn len(&self) -> usize {
-        self.by_name.len()
+    /// Returns true if there is a tenant.
+    pub(super) fn has_any(&self) -> bool {
+        !self.by_name.is_empty()
     }
 
     /// Replaces the texts of a loader in one layer of a tenant.
