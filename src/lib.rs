@@ -83,9 +83,9 @@ pub use hotplate_actors::{
     Fallback, Fixed, Freshness, Health, Hotplate, Limits, Links, Loader, MemoryHandle, MemoryLoader, Mount, NameError,
     NameSample, NotCurrent, OnFailure, Pinned, Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published,
     RENDERS_TARGET, Reload, ReloadOutcome, ReloadReport, Reloader, Render, RenderComparison, RenderFailure,
-    RenderOptions, Rendered, Renders, Restart, Rules, SampleRender, ScopeHandle, Serving, Severity, Source, StartError,
-    Status, StoreError, StoreHealth, StoreOptions, Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName,
-    Timeout, Unavailable, Value, Version, VersionNotKept, WatchBy,
+    RenderOptions, Rendered, Renders, Restart, Rules, SampleRender, ScopeHandle, ScopeReport, Serving, Severity,
+    Source, StartError, Status, StoreError, StoreHealth, StoreOptions, Strategy, Subscription, TemplateHandle,
+    TemplateKey, TemplateName, Timeout, Unavailable, Value, Version, VersionNotKept, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
