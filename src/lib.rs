@@ -93,7 +93,7 @@ pub use hotplate_actors::{
     Loader, LoaderState, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned,
     Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published, RENDERS_TARGET, Reload, ReloadOutcome,
     ReloadReport, Reloader, Render, RenderComparison, RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules,
-    SampleRender, ScopeHandle, Serving, Severity, Source, StartError, Status, StoreError, StoreHealth, StoreOptions,
+    SampleRender, ScopeHandle, ScopeReport, Serving, Severity, Source, StartError, Status, StoreError, StoreHealth, StoreOptions,
     Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout, Unavailable, Value, Version,
     VersionNotKept, WatchBy,
 };

@@ -95,7 +95,7 @@ pub use protocol::messages::{self, CompareError, Reload, Render, VersionNotKept}
 pub use protocol::preview::{PreviewError, PreviewReport, PreviewRequest, RenderComparison, SampleRender};
 pub use protocol::reload::{NotCurrent, ReloadOutcome, ReloadReport};
 pub use protocol::render::{Freshness, OnFailure, RenderFailure, RenderOptions, Rendered};
-pub use protocol::report::NameSample;
+pub use protocol::report::{NameSample, ScopeReport};
 pub use reader::ContextSource;
 pub use snapshot::Status;
 pub use store::{StoreError, StoreOptions};

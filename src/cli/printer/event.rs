@@ -10,8 +10,8 @@ use hotplate::snapshot::EntryStatus;
 use hotplate::supervision::{GivenUp, Restarted};
 use hotplate::template::Layer;
 use hotplate::{
-    Cause, Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, TemplateKey,
-    TemplateName, Version,
+    Cause, Digest, Event, Fallback, Fixed, Hotplate, NameSample, Pinned, Published, ReloadReport, ScopeReport,
+    TemplateKey, TemplateName, Version,
 };
 use serde::{Serialize, Serializer};
 
@@ -95,6 +95,12 @@ pub(super) struct VersionEvent {
     pub(super) cause: Cause,
     pub(super) changed: Vec<TemplateName>,
     pub(super) removed: Vec<TemplateName>,
+    /// The changed and removed texts of other layers than that of everyone in the stage `stable`, each with its layer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    layered: Vec<TemplateKey>,
+    /// The templates of other scopes whose status changed otherwise than for everyone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    scopes: Vec<ScopeReport>,
     #[serde(serialize_with = "names_only")]
     pub(super) stale: NameSample,
     #[serde(serialize_with = "names_only")]
@@ -207,6 +213,12 @@ impl<'e> ServerEvent<'e> {
     }
 }
 
+/// Returns the changed and removed texts of other layers than that of everyone in the stage `stable`.
+fn layered(published: &Published) -> Vec<TemplateKey> {
+    let all = published.changed.iter().chain(&published.removed);
+    all.filter(|key| key.layer != Layer::SHARED_STABLE).cloned().collect()
+}
+
 impl VersionEvent {
     /// Creates the event of a version that was just published.
     fn of(published: &Published, hotplate: &Hotplate) -> Self {
@@ -216,6 +228,8 @@ impl VersionEvent {
             cause: published.cause.clone(),
             changed: names_of(&published.changed),
             removed: names_of(&published.removed),
+            layered: layered(published),
+            scopes: published.scopes.clone(),
             stale: published.stale.clone(),
             broken: published.broken.clone(),
             recovered: published.recovered.clone(),
@@ -259,6 +273,8 @@ impl VersionEvent {
             waiting: hotplate.counters().waiting,
             changed: current,
             removed: Vec::new(),
+            layered: Vec::new(),
+            scopes: Vec::new(),
             counts: StatusChanges {
                 stale: stale.count,
                 broken: broken.count,
