@@ -26,9 +26,13 @@ fn page(stage: Stage) -> TemplateKey {
 
 #[get("/")]
 async fn home(hotplate: Data<Hotplate>, request: HttpRequest) -> impl Responder {
-    let scope = match request.cookie("canary") {
-        Some(_) => CANARY,
-        None => Scope::default(),
+    let cookies = request
+        .headers()
+        .get("cookie")
+        .and_then(|cookies| cookies.to_str().ok());
+    let scope = match cookies.is_some_and(|cookies| cookies.contains("canary=1")) {
+        true => CANARY,
+        false => Scope::default(),
     };
     match hotplate.scope(&scope).render("page.html", &json!({ "name": "you" })) {
         Ok(rendered) => HttpResponse::Ok()

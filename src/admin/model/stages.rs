@@ -44,9 +44,31 @@ pub(in super::super) struct StageAnswer {
     /// Renders since the start that stable answered because the stage is stopped.
     pub(in super::super) diverted: u64,
     /// Stops by the judge since the start, by reason.
-    pub(in super::super) stops: BTreeMap<&'static str, u64>,
+    pub(in super::super) stops: StopsAnswer,
     /// The rollout; only canary has one.
     pub(in super::super) rollout: Option<RolloutAnswer>,
+}
+
+/// Stops by the judge, by reason.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in super::super) struct StopsAnswer {
+    /// Too many renders failed.
+    pub(in super::super) failures: u64,
+    /// Too many renders were slow.
+    pub(in super::super) slow: u64,
+    /// Too many pages had an unusual size.
+    pub(in super::super) size: u64,
+}
+
+impl StopsAnswer {
+    fn of(stops: &BTreeMap<&'static str, u64>) -> Self {
+        let of = |reason: &str| stops.get(reason).copied().unwrap_or(0);
+        Self {
+            failures: of("failures"),
+            slow: of("slow"),
+            size: of("size"),
+        }
+    }
 }
 
 /// The reason why a stage is stopped.
@@ -221,7 +243,7 @@ impl StageAnswer {
             stable_p99_us: evidence.stable_p99_us,
             rescued: status.rescued,
             diverted: status.diverted,
-            stops: status.stops,
+            stops: StopsAnswer::of(&status.stops),
             rollout: status.rollout.map(RolloutAnswer::of),
         }
     }

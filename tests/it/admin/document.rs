@@ -77,6 +77,13 @@ fn answers_conform_to_the_document() {
     ask("get", &v1("diff"), &v1("diff?from=1&to=99"), "", 404);
     ask("get", &v1("diff"), &v1("diff?from=1&to=source&content=true"), "", 200);
     ask("get", &v1("leaks"), &v1("leaks"), "", 200);
+    for path in ["stages", "shadow", "tenants"] {
+        ask("get", &v1(path), &v1(path), "", 200);
+    }
+    let of_stage = v1("stages/{stage}/{action}");
+    ask("post", &of_stage, &v1("stages/canary/promote"), "{}", 422);
+    ask("post", &of_stage, &v1("stages/canary/abort"), r#"{"by":"alice"}"#, 200);
+    ask("post", &of_stage, &v1("stages/canary/resume"), "{}", 200);
     ask("get", &v1("diff"), &v1("diff?from=x"), "", 400);
     ask("get", &v1("graph"), &v1("graph?around=nobody.html&depth=1"), "", 200);
     ask("get", &v1("log-level"), &v1("log-level"), "", 404);

@@ -119,6 +119,10 @@ fn values(document: &Value, name: &str, schema: &Value) -> Vec<Value> {
         "Last-Event-ID" => json!("1-1"),
         "If-Match" => json!("*"),
         "loader" => json!("0"),
+        "stage" => json!("canary"),
+        "action" => json!("promote"),
+        "force" => json!(true),
+        "tenant" => json!("acme"),
         // The HMAC-SHA256 of an empty body with the secret of `served`.
         "X-Hotplate-Signature" | "X-Hub-Signature-256" => {
             json!("sha256=18779e58332025799a6725dc239901454271990afeca03f2164c62c365a47098")
@@ -410,6 +414,8 @@ fn each_operation_answers_each_method() {
         let expected = match (operation.method.as_str(), operation.path) {
             ("POST", "/admin/v1/previews") => 201,
             ("POST", "/admin/v1/hooks/{loader}") => 202,
+            // There is no canary, so nothing differs from stable.
+            ("POST", "/admin/v1/stages/{stage}/{action}") => 422,
             _ => 200,
         };
         assert_eq!(answer.status, expected, "{valid:?}: {answer:?}");
