@@ -19,7 +19,7 @@ const OPERATING: &str = include_str!("../../docs/operating.md");
 const SAMPLE: &str = include_str!("../../docs/hotplate.toml");
 
 /// The documents whose flags, commands and settings are checked, by name and text.
-const NAMING: [(&str, &str); 10] = [
+const NAMING: [(&str, &str); 11] = [
     ("README.md", README),
     ("SECURITY.md", include_str!("../../SECURITY.md")),
     ("docs/admin.md", ADMIN),
@@ -33,7 +33,7 @@ const NAMING: [(&str, &str); 10] = [
     ("docs/watching.md", include_str!("../../docs/watching.md")),
 ];
 
-const COMMANDS: [&str; 24] = [
+const COMMANDS: [&str; 25] = [
     "init",
     "dev",
     "serve",
