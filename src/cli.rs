@@ -48,8 +48,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
-use hotplate::config::source_url::{SourceUrl, is_source};
 use hotplate::site::{Site, SiteError};
+use hotplate::source_url::{SourceUrl, is_source};
 use hotplate::{Builder, Hotplate, StartError};
 
 use failure::Failure;

@@ -28,7 +28,6 @@ mod quantity;
 mod suggestion;
 mod consistency;
 mod folders;
-pub(crate) mod source_url;
 mod finding;
 mod change;
 mod sample;
@@ -44,9 +43,9 @@ use hotplate_actors::{
 use serde::{Deserialize, Serialize};
 
 use crate::scope::ScopeOptions;
+use crate::source_url::SourceUrl;
 use crate::{ConnectionLimits, LiveLimits};
 use folders::FolderDialects;
-use source_url::SourceUrl;
 
 pub use change::{Change, Changes};
 pub use finding::{ConfigError, Finding};

@@ -45,6 +45,8 @@
 struct Readme;
 
 pub mod site;
+#[cfg(feature = "config")]
+mod source_url;
 #[cfg(any(feature = "web", feature = "config"))]
 mod live_limits;
 #[cfg(any(feature = "guard", feature = "config"))]
@@ -93,9 +95,9 @@ pub use hotplate_actors::{
     Loader, LoaderState, MemoryHandle, MemoryLoader, Mount, NameError, NameSample, NotCurrent, OnFailure, Pinned,
     Policy, Preview, PreviewError, PreviewReport, PreviewRequest, Published, RENDERS_TARGET, Reload, ReloadOutcome,
     ReloadReport, Reloader, Render, RenderComparison, RenderFailure, RenderOptions, Rendered, Renders, Restart, Rules,
-    SampleRender, ScopeHandle, ScopeReport, Serving, Severity, Source, StartError, Status, StoreError, StoreHealth, StoreOptions,
-    Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout, Unavailable, Value, Version,
-    VersionNotKept, WatchBy,
+    SampleRender, ScopeHandle, ScopeReport, Serving, Severity, Source, StartError, Status, StoreError, StoreHealth,
+    StoreOptions, Strategy, Subscription, TemplateHandle, TemplateKey, TemplateName, Timeout, Unavailable, Value,
+    Version, VersionNotKept, WatchBy,
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{

@@ -46,7 +46,7 @@ use hotplate_actors::value::{Arena, ContextError, Value, build};
 use hotplate_actors::{Builder, ContextSource, Hotplate, Limits, TemplateName};
 
 #[cfg(feature = "cli")]
-use crate::config::source_url::SourceUrl;
+use crate::source_url::SourceUrl;
 
 pub use data::{Parsed, parse};
 pub use json::Json;

@@ -9,8 +9,7 @@
 //! A sum that reaches its threshold stops the stage at once ([`StageSwitch`]): its visitors get stable until a person decides. The render
 //! that fails is itself answered by stable ([`answer`]).
 //!
-//! [`Rollout`] widens the share of a canary step by step, as far as the [`Evidence`] of the judge permits, and promotes it. [`CanaryControl`]
-//! keeps both and the switch in agreement.
+//! [`Rollout`] widens the share of a canary step by step, as far as the [`Evidence`] of the judge permits, and promotes it.
 //!
 //! Everything here is pure: time is an argument, and nothing is sent. `docs/canaries.md` describes it for operators.
 
@@ -22,7 +21,6 @@ mod outcome;
 mod stopped;
 mod evidence;
 mod rollout;
-mod control;
 #[cfg(test)]
 mod simulation;
 
@@ -32,7 +30,6 @@ use std::time::Duration;
 
 use crate::template::Stage;
 
-pub use control::CanaryControl;
 pub use cusum::Cusum;
 pub use evidence::{Evidence, Refusal, Requirements};
 pub use outcome::{Answer, Observation, Outcome, answer};

@@ -81,7 +81,7 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
     }
     let sources = config.templates.sources.iter();
     found.extend(sources.filter_map(|source| {
-        let error = super::source_url::SourceUrl::parse(source).err()?;
+        let error = crate::source_url::SourceUrl::parse(source).err()?;
         Some(Contradiction {
             keys: keys(&["templates.sources"]),
             message: error,

@@ -336,6 +336,7 @@ mod tests {
             ),
             (
                 ServerEvent::Fallback {
+                    scope: None,
                     template: TemplateName::new("a.html").expect("a name"),
                     version: Version::from_number(1),
                     serving: "stand-in",
@@ -348,6 +349,7 @@ mod tests {
             ),
             (
                 ServerEvent::Fixed {
+                    scope: None,
                     template: TemplateName::new("a.html").expect("a name"),
                     version: Version::from_number(2),
                 },

@@ -129,8 +129,15 @@ fn wrong_requests_are_answered_with_problems() {
             "POST",
             "/admin/v1/rollback",
             &json,
-            r#"{"to":18446744073709551615}"#,
+            r#"{"to":9223372036854775807}"#,
             404,
+        ),
+        (
+            "POST",
+            "/admin/v1/rollback",
+            &json,
+            r#"{"to":9223372036854775808}"#,
+            400,
         ),
     ] {
         let answer = served.ask(method, path, headers, body);
