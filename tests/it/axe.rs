@@ -103,6 +103,7 @@ fn the_dashboard_has_no_violations() {
             for path in [
                 "",
                 "versions",
+                "stages",
                 "versions/2",
                 "templates",
                 "templates?at=index.html",

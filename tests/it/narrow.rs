@@ -11,7 +11,7 @@ use crate::browser::Browser;
 /// The width and the height of each view.
 const VIEWS: [(u32, u32); 4] = [(320, 640), (320, 256), (500, 700), (1280, 800)];
 
-const PATHS: [(&str, &str); 9] = [
+const PATHS: [(&str, &str); 10] = [
     ("overview", ""),
     ("versions", "versions"),
     ("version", "versions/3"),
@@ -19,6 +19,7 @@ const PATHS: [(&str, &str); 9] = [
     ("template", "templates?at=index.html"),
     ("unknown-template", "templates?at=nobody.html"),
     ("previews", "previews"),
+    ("stages", "stages"),
     ("missing", "nothing"),
     ("unknown-version", "versions/99"),
 ];

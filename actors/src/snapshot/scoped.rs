@@ -19,7 +19,7 @@ use crate::version::Version;
 ///
 /// let hotplate = Hotplate::builder().loader(MemoryLoader::of([("a.txt", "a")])?).start()?;
 /// let pinned = hotplate.snapshot();
-/// let everyone = pinned.snapshot().scoped(&Scope::default()).expect("always exists");
+/// let everyone = pinned.snapshot().everyone();
 /// let id = everyone.id("a.txt").expect("is a template");
 /// assert_eq!(everyone.entries().count(), 1);
 /// assert!(everyone.why(id).is_none(), "it is current");
