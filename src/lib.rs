@@ -101,8 +101,8 @@ pub use hotplate_actors::{
 };
 /// Modules for programs with their own dialect, loader or formatters, and for inspecting the served templates.
 pub use hotplate_actors::{
-    admission, audit, budget, conformance, counters, diagnostic, dialect, judge, loader, messages, samples, snapshot,
-    stages, supervision, template, text, value,
+    audit, budget, conformance, counters, diagnostic, dialect, judge, loader, messages, samples, snapshot, stages,
+    supervision, template, text, value,
 };
 
 // The examples in the guides compile and run.

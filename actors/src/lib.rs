@@ -41,7 +41,6 @@ pub mod protocol;
 pub mod events;
 pub mod judge;
 pub mod stages;
-pub mod admission;
 mod accepted;
 pub mod store;
 pub mod audit;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::Dialect;
 use crate::health::LoaderStatus;
-use crate::template::{Layer, Source, TemplateKey};
+use crate::template::{Source, TemplateKey};
 
 pub use crate::protocol::load::{LoaderError, LoaderFailure};
 pub use directory::rules::{Links, RuleError, Rules};
@@ -385,20 +385,6 @@ impl Changes {
     pub(crate) fn present(&self) -> impl Iterator<Item = &TemplateKey> {
         let unreadable = self.unreadable.iter().map(|(key, _)| key);
         self.changed.iter().map(|source| &source.key).chain(unreadable)
-    }
-
-    /// Checks that all texts belong to the shared stable layer, the only one that a store keeps.
-    ///
-    /// # Errors
-    /// [`LoaderError`] names the first text of another layer.
-    pub(crate) fn check_layers(&self) -> Result<(), LoaderError> {
-        match self.present().find(|key| key.layer != Layer::SHARED_STABLE) {
-            None => Ok(()),
-            Some(key) => Err(LoaderError::new(format!(
-                "there is `{key}`, but a store does not keep texts of tenants and of later stages yet: start without a store, or without \
-                 these texts"
-            ))),
-        }
     }
 
     /// Checks that the loader supports the names of all texts.

@@ -61,8 +61,6 @@ pub(crate) struct WatcherConfig {
     /// The loaders of the engine.
     pub(crate) precedence: Precedence,
     pub(crate) recorder: Arc<Recorder>,
-    /// True if versions are stored, which keeps texts of the shared stable layer only.
-    pub(crate) has_store: bool,
 }
 
 /// The gate between the hints of a loader and the syncs of its Watcher. It outlives a fault of the Watcher, as the hints do.
@@ -129,7 +127,6 @@ pub(crate) struct Watcher {
     hints: Hints,
     gate: HintGate,
     recorder: Arc<Recorder>,
-    has_store: bool,
     /// The sources that were accepted.
     known: KnownSources,
     /// True after a start and after a loss: then everything is sent.
@@ -164,7 +161,6 @@ impl Behavior for Watcher {
             hints: setup.hints.clone(),
             gate: setup.gate.clone(),
             recorder: Arc::clone(&setup.recorder),
-            has_store: setup.has_store,
             known: KnownSources::default(),
             sends_all: true,
             precedence: setup.precedence.clone(),
@@ -242,9 +238,7 @@ impl Watcher {
             }
         }
         self.precedence.hide(&self.hidden, &mut changes);
-        // A store does not keep other layers.
-        let checked = if self.has_store { changes.check_layers() } else { Ok(()) };
-        if let Err(error) = checked.and_then(|()| changes.check_names(self.worker.supports())) {
+        if let Err(error) = changes.check_names(self.worker.supports()) {
             // For the loader these changes are reported, so the next sync has to send everything.
             self.sends_all = true;
             return self.not_loaded(error, noticed).await;
@@ -270,6 +264,8 @@ impl Watcher {
             // The same batch would be refused again, so everything is sent with the next change.
             BatchOutcome::Refused(reason) => {
                 self.sends_all = true;
+                let error = LoaderError::new(reason.clone());
+                self.worker.note(LoaderState::Refused, None, Some(&error));
                 tracing::error!(
                     reason,
                     "the templates are not accepted; the previous version is still served"

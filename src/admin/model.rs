@@ -287,7 +287,7 @@ pub(super) struct HookAnswer {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CauseRequest {
-    /// The name of the person or program; by default `admin API`. All callers share one token, so the name is not verified.
+    /// The name of the person or program; by default `admin API`. The name is not verified, except that of a subject, which stands in front of it.
     #[schema(max_length = 256)]
     pub(super) by: Option<String>,
     /// The reason, which the history, the log and the dashboard show.
@@ -332,7 +332,7 @@ pub(super) struct RollBackRequest {
     /// The number of a version that `/admin/v1/versions` lists as kept.
     #[serde(deserialize_with = "whole")]
     pub(super) to: u64,
-    /// The name of the person or program; by default `admin API`. All callers share one token, so the name is not verified.
+    /// The name of the person or program; by default `admin API`. The name is not verified, except that of a subject, which stands in front of it.
     #[schema(max_length = 256)]
     pub(super) by: Option<String>,
     /// The reason, which the history, the log and the dashboard show.

@@ -35,8 +35,9 @@ pub(super) fn needed<'r>(method: &Method, path: &'r str, query: &'r str) -> Opti
             (true, path) if path.starts_with("previews/") || path.starts_with("versions/") => {
                 need(Permission::Read, Extent::Everything, true)
             }
-            (true, "" | "versions" | "previews" | "templates" | "live") => everything(Permission::Read),
+            (true, "" | "versions" | "previews" | "stages" | "templates" | "live") => everything(Permission::Read),
             (false, "do/reload" | "do/rollback" | "do/resume") => everything(Permission::Publish),
+            (false, "do/stage") => everything(Permission::Promote),
             _ => everything(Permission::Admin),
         };
     }
@@ -56,7 +57,9 @@ pub(super) fn needed<'r>(method: &Method, path: &'r str, query: &'r str) -> Opti
             need(Permission::Read, extent, matches!(extent, Extent::Tenant(_)))
         }
         (true, path) if path.starts_with("template/") => need(Permission::Read, extent_of(query), true),
-        (true, "visitors" | "versions" | "leaks" | "events" | "previews") => everything(Permission::Read),
+        (true, "visitors" | "versions" | "leaks" | "events" | "previews" | "stages" | "shadow" | "tenants") => {
+            everything(Permission::Read)
+        }
         (true, "diff") => need(Permission::Read, Extent::Everything, true),
         (_, path) if path.starts_with("previews/") && path.contains("/render/") => {
             need(Permission::Render, Extent::Everything, true)
@@ -65,7 +68,7 @@ pub(super) fn needed<'r>(method: &Method, path: &'r str, query: &'r str) -> Opti
         (false, path) if path.starts_with("previews/") => need(Permission::Render, Extent::Everything, true),
         (false, "previews") => everything(Permission::Render),
         (false, "reload" | "rollback" | "resume") => everything(Permission::Publish),
-        (false, "promote" | "abort" | "stages") => everything(Permission::Promote),
+        (false, path) if path.starts_with("stages/") => everything(Permission::Promote),
         _ => everything(Permission::Admin),
     }
 }
@@ -151,9 +154,26 @@ mod tests {
                 "/admin/v1/rollback?tenant=acme",
                 Some((Publish, Extent::Everything, false)),
             ),
+            (Method::GET, "/admin/v1/stages", Some((Read, Extent::Everything, false))),
+            (Method::GET, "/admin/v1/shadow", Some((Read, Extent::Everything, false))),
+            (
+                Method::GET,
+                "/admin/v1/tenants",
+                Some((Read, Extent::Everything, false)),
+            ),
+            (
+                Method::GET,
+                "/_hotplate/stages",
+                Some((Read, Extent::Everything, false)),
+            ),
             (
                 Method::POST,
-                "/admin/v1/promote",
+                "/_hotplate/do/stage",
+                Some((Promote, Extent::Everything, false)),
+            ),
+            (
+                Method::POST,
+                "/admin/v1/stages/canary/promote",
                 Some((Promote, Extent::Everything, false)),
             ),
             (

@@ -18,6 +18,27 @@ pub(crate) struct RenderEndpoint {
     pub(crate) address: String,
     pub(crate) server: ServerHandle,
     counters: ConnectionCounters,
+    /// The socket in the file system that is its own.
+    file: Option<FileId>,
+}
+
+/// The device and the number of a file.
+type FileId = (u64, u64);
+
+/// Returns what identifies the file of a socket.
+fn file_of(path: &str) -> Option<FileId> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+
+        let metadata = std::fs::symlink_metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
 }
 
 impl RenderEndpoint {
@@ -36,7 +57,10 @@ impl RenderEndpoint {
 
 impl Drop for RenderEndpoint {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket() {
+        // Another process may have put its own socket there meanwhile.
+        if let Some(socket) = self.socket()
+            && file_of(socket) == self.file
+        {
             let _ = std::fs::remove_file(socket);
         }
     }
@@ -73,6 +97,7 @@ pub(crate) fn start(settings: &Settings, hotplate: &Hotplate, site: &Site) -> Re
     let handle = server.handle();
     rt::spawn(server);
     Ok(Some(RenderEndpoint {
+        file: address.strip_prefix("unix:").and_then(file_of),
         address,
         server: handle,
         counters,

@@ -120,6 +120,13 @@ pub(super) fn contradictions(config: &Config) -> Vec<Contradiction> {
             });
         }
     }
+    if !config.audit.key.is_empty() && config.audit.dir.is_empty() {
+        found.push(Contradiction {
+            keys: keys(&["audit.key"]),
+            message: "there is a key for signatures, and no audit log".to_owned(),
+            help: "set `audit.dir` (`--audit DIR`) too, or remove the key".to_owned(),
+        });
+    }
     let server = &config.server;
     if server.pin_paths.is_empty() != server.pin_key_file.is_empty() {
         let (present, absent) = match server.pin_paths.is_empty() {

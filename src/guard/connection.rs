@@ -19,6 +19,7 @@ pub(super) struct Connection {
     hold: RefCell<Option<Arc<BudgetHold>>>,
     /// True if more of the body of the last request may follow.
     body_unfinished: Cell<bool>,
+    unanswered: Cell<usize>,
     /// True if the last bytes arrived after the deadline.
     late: Cell<bool>,
     counters: ConnectionCounters,
@@ -49,6 +50,7 @@ impl Connection {
             next_head: request + Duration::from_millis(limits.keep_alive_ms),
             hold: RefCell::default(),
             body_unfinished: Cell::new(false),
+            unanswered: Cell::new(0),
             late: Cell::new(false),
             counters: counters.clone(),
             ended: Cell::new(false),
@@ -59,6 +61,7 @@ impl Connection {
     pub(super) fn head_complete(&self) {
         self.phase.set(Phase::Answering);
         self.body_unfinished.set(false);
+        self.unanswered.set(0);
         self.late.set(false);
     }
 
@@ -105,8 +108,15 @@ impl Connection {
         });
     }
 
-    /// Records that bytes arrived.
-    pub(super) fn received(&self, now: Instant) {
+    /// Returns the bytes that arrived since the last request was answered and have completed no head: the rest of a body that nobody read, and
+    /// the beginning of the next head.
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered.get()
+    }
+
+    /// Records that bytes arrived while no request is being answered.
+    pub(super) fn received(&self, bytes: usize, now: Instant) {
+        self.unanswered.set(self.unanswered.get().saturating_add(bytes));
         if let Phase::Idle { until } = self.phase.get() {
             let until = until.min(now + self.request);
             self.phase.set(Phase::Head { until });
@@ -201,10 +211,10 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let connection = Connection::new(&limits(), &ConnectionCounters::default(), start);
         assert_eq!(connection.head_deadline(), Some(at(1_000)));
-        connection.received(at(900));
+        connection.received(1, at(900));
         assert_eq!(connection.head_deadline(), Some(at(1_000)));
         connection.head_complete();
-        connection.received(at(3_000));
+        connection.received(1, at(3_000));
         assert_eq!(
             connection.head_deadline(),
             None,
@@ -212,9 +222,9 @@ mod tests {
         );
         connection.answered(at(4_000));
         assert_eq!(connection.head_deadline(), Some(at(5_100)));
-        connection.received(at(4_050));
+        connection.received(1, at(4_050));
         assert_eq!(connection.head_deadline(), Some(at(5_050)));
-        connection.received(at(5_000));
+        connection.received(1, at(5_000));
         assert_eq!(connection.head_deadline(), Some(at(5_050)));
     }
 

@@ -34,8 +34,6 @@ pub(super) struct GuardedStream {
     /// True if those bytes were read after the deadline. If these bytes complete a head, the thread was only late to read it, and the
     /// request is answered; nothing more is read.
     late: bool,
-    /// Bytes read since the last answer, while there is no further request.
-    discarded: usize,
     writing: WakeTimer,
     /// The id of its answer in the budget, while that waits for its client.
     waiting: Option<u64>,
@@ -67,7 +65,6 @@ impl GuardedStream {
             reading: WakeTimer::default(),
             unparsed: false,
             late: false,
-            discarded: 0,
             writing: WakeTimer::default(),
             waiting: None,
         }
@@ -109,15 +106,12 @@ impl AsyncRead for GuardedStream {
         let this = self.get_mut();
         let until = this.connection.head_deadline();
         let expired = until.is_some_and(|until| this.reading.is_due(context, until));
-        if until.is_none() {
-            this.discarded = 0;
-        }
         if expired && this.late {
             // If the bytes that were read complete a head, it is still answered.
             this.connection.set_late();
             return Poll::Ready(Ok(()));
         }
-        if this.discarded > DISCARDED_BYTES_MAX {
+        if this.connection.unanswered() > DISCARDED_BYTES_MAX {
             this.connection.count_end(EndReason::UnreadBody);
             return Poll::Ready(Ok(()));
         }
@@ -138,8 +132,7 @@ impl AsyncRead for GuardedStream {
             Poll::Ready(Ok(())) if buffer.filled().len() > before => {
                 (this.unparsed, this.late) = (true, expired);
                 if until.is_some() {
-                    this.discarded += buffer.filled().len() - before;
-                    this.connection.received(Instant::now());
+                    this.connection.received(buffer.filled().len() - before, Instant::now());
                 }
             }
             // The kernel has the same deadline (`TCP_USER_TIMEOUT`) and may be the first to end the connection.

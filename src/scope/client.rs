@@ -84,7 +84,7 @@ impl ProxyTrust {
     /// client at the end, so the walk begins there and ends at the first address that is not a trusted proxy. What is in front of it can
     /// be forged and is not read.
     ///
-    /// Returns `None` if there is no such address: a trusted proxy names something else, or the chain is longer than [`HOPS_MAX`].
+    /// Returns `None` if there is no such address: a trusted proxy names none or something else, or the chain is longer than [`HOPS_MAX`].
     pub(super) fn client(&self, head: &dyn RequestHead) -> Option<IpAddr> {
         let mut client = head.peer()?;
         if !self.is_proxy(head) {
@@ -106,6 +106,9 @@ impl ProxyTrust {
             .flat_map(|line| line.rsplit(|byte| *byte == b','))
             .map(<[u8]>::trim_ascii)
             .filter(|hop| !hop.is_empty());
+        let mut hops = hops.peekable();
+        // A trusted proxy that names no client is not the client itself.
+        hops.peek()?;
         for (number, hop) in hops.enumerate() {
             if number >= HOPS_MAX {
                 return None;
@@ -184,8 +187,8 @@ mod tests {
             ("fd00::1", &["2001:db8::1"], Some("2001:db8::1")),
             ("10.0.0.1", &["198.51.100.1:1234"], Some("198.51.100.1")),
             ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
-            ("10.0.0.1", &[], Some("10.0.0.1")),
-            ("10.0.0.1", &["", " , ,"], Some("10.0.0.1")),
+            ("10.0.0.1", &[], None),
+            ("10.0.0.1", &["", " , ,"], None),
             ("10.0.0.1", &["unknown"], None),
             ("10.0.0.1", &["198.51.100.1, unknown"], None),
             ("10.0.0.1", &["198.51.100.1, 10.0.0.2\0"], None),

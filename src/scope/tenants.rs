@@ -55,11 +55,15 @@ impl TenantSource {
                 }
                 Self::Host(format!(".{domain}"))
             }
-            TenantFrom::Path => Self::Path(prefix(
-                "tenant_path",
-                &options.tenant_path,
-                "write for example \"/t/\"",
-            )?),
+            TenantFrom::Path => {
+                let help = "write for example \"/t/\"";
+                let path = prefix("tenant_path", &options.tenant_path, help)?;
+                if !path.ends_with('/') {
+                    let problem = format!("`{path}` does not end with a slash, so other pages could begin with it");
+                    return Err(ScopeError::new("tenant_path", problem, help));
+                }
+                Self::Path(path)
+            }
             TenantFrom::Header => {
                 let header = HeaderKey::new(&options.tenant_header).ok_or_else(|| {
                     let problem = format!("`{}` is not the name of a header", options.tenant_header.escape_debug());

@@ -304,3 +304,22 @@ fn the_admin_listener_closes_connections_by_default() {
     open.write_all(last.as_bytes()).expect("sent");
     assert_eq!(times(&rest(&mut open).0, "HTTP/1.1 200"), 1);
 }
+
+/// A connection lasts as long as its client asks, however much it has sent: as one of a proxy does.
+#[test]
+fn a_connection_serves_any_number_of_requests() {
+    let guarded = Guarded::start(ConnectionLimits::default());
+    let mut stream = connect(guarded.address);
+    let filler = "x".repeat(1000);
+    let request = format!("GET / HTTP/1.1\r\nhost: a\r\nx-filler: {filler}\r\n\r\n");
+    let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+    for number in 0..1000 {
+        stream.write_all(request.as_bytes()).expect("is sent");
+        answer.clear();
+        while !answer.ends_with(b"small") {
+            let read = stream.read(&mut buffer).expect("is answered");
+            assert_ne!(read, 0, "the connection ends at request {number}");
+            answer.extend_from_slice(&buffer[..read]);
+        }
+    }
+}

@@ -199,6 +199,7 @@ fn requests_get_the_pages_of_their_scope() {
     site.write("tenants/acme/_parts/brand.html", "{{ call nothing.html }}");
     wait::until("the fault is known", || server.get("/t/acme/").freshness() == "stale");
     assert_eq!(server.get("/t/acme/").body, "ACME home");
+    server.running.wait_for("stale for tenant acme: ");
     assert_eq!(
         (server.get("/").freshness(), server.get("/").body.as_str()),
         ("current", "everyone home")
@@ -227,4 +228,36 @@ fn a_canary_that_fails_is_stopped_while_it_is_served() {
     server.running.wait_for("version 2");
     assert_eq!(server.get("/@canary/").body, "everyone home");
     assert_eq!(server.running.end("TERM").code(), Some(0));
+}
+
+/// Texts of all scopes are served beside a store, and again after a restart: those of everyone from the store, the others from their sources.
+#[test]
+fn a_store_does_not_stand_in_the_way_of_scopes() {
+    let site = site();
+    let store = Files::new(&[]);
+    site.write(
+        "hotplate.toml",
+        "[scopes]\ntenant_from = \"path\"\nstage_path = \"/@\"\n",
+    );
+    let arguments = [
+        "serve",
+        text(site.path()),
+        "--bind",
+        "127.0.0.1:0",
+        "--store",
+        text(store.path()),
+    ];
+    for round in ["first", "second"] {
+        let server = Server::run(Running::start_logged(&[], &arguments));
+        for (path, body) in [
+            ("/", "everyone home"),
+            ("/@canary/", "canary home"),
+            ("/t/acme/", "acme home"),
+        ] {
+            wait::until("it is loaded", || server.get(path).body == body);
+        }
+        site.write("templates/other.html", round);
+        wait::until("edits of everyone are served", || server.get("/other").body == round);
+        assert_eq!(server.running.end("KILL").code(), None);
+    }
 }

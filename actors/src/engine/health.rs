@@ -13,6 +13,9 @@ use crate::template::TemplateName;
 use crate::version::Version;
 use crate::watcher::worker::LoaderWorker;
 
+/// The largest number of scopes in trouble that are named.
+const SCOPES_NAMED: usize = 10;
+
 /// Selects the templates that visitors request, as opposed to partials.
 #[derive(Clone)]
 pub(crate) struct Entries(Arc<dyn Fn(&TemplateName) -> bool + Send + Sync>);
@@ -96,6 +99,7 @@ impl Engine {
         reasons.extend(actors.iter().filter_map(|actor| late(actor, allowed)));
         degraded.extend(self.fault_log.stand_in_gone());
         degraded.extend(self.stages.sentences());
+        degraded.extend(scopes_in_trouble(&self.reader.current()));
         let version = self.reader.current().version();
         for loader in &loaders {
             // Pages that were loaded before are still served, so no traffic has to be kept away.
@@ -112,8 +116,14 @@ impl Engine {
                     "{hung} threads of the loader of {name} hang (the limit `quarantined_threads`)"
                 ));
             }
-            if let (Some(error), true) = (&loader.error, loader.state == LoaderState::Unavailable) {
-                let reason = format!("{name} is unavailable ({error})");
+            let is_told = !loader.status.missing.is_empty();
+            let problem = match loader.state {
+                LoaderState::Unavailable => Some("is unavailable"),
+                LoaderState::Refused if !is_told => Some("is not accepted, and what was served before still is"),
+                _ => None,
+            };
+            if let (Some(error), Some(problem)) = (&loader.error, problem) {
+                let reason = format!("{name} {problem} ({error})");
                 match loader.lag_ms.is_none() && version == Version::NONE {
                     true => reasons.push(reason),
                     false => degraded.push(reason),
@@ -218,4 +228,21 @@ fn mailbox(recipient: &BoundedRecipient) -> MailboxHealth {
         timeouts,
         lost,
     }
+}
+
+/// Returns a sentence for each scope with templates that are not current for it and are for everyone, and one for those that are not named.
+fn scopes_in_trouble(snapshot: &Snapshot) -> Vec<String> {
+    let scopes = snapshot.scopes_in_trouble();
+    let named = scopes.iter().take(SCOPES_NAMED);
+    let mut sentences: Vec<String> = named
+        .map(|(layer, templates)| match templates {
+            1 => format!("1 template of {layer} is not current"),
+            _ => format!("{templates} templates of {layer} are not current"),
+        })
+        .collect();
+    let more = scopes.len().saturating_sub(SCOPES_NAMED);
+    if more > 0 {
+        sentences.push(format!("{more} more scopes have templates that are not current"));
+    }
+    sentences
 }

@@ -59,7 +59,6 @@ impl ControlState {
             ..
         } = self;
         let child = |actor: ActorKind, number| group.add(actor.name(), number, plan.policies.of(actor));
-        let has_store = plan.store.is_some();
         let bounds = TenantBounds {
             templates: limits.tenant_templates,
             bytes: limits.tenant_bytes,
@@ -199,7 +198,7 @@ impl ControlState {
             compiler_children.push(Arc::clone(&compiler.child));
             let compiler = compiler.recipient();
             let loader = (id, worker.clone(), precedence.clone());
-            let (watcher, hints) = start_watcher(loader, compiler, recorder, (&limits, has_store), child, faults);
+            let (watcher, hints) = start_watcher(loader, compiler, recorder, &limits, child, faults);
             precedence.set_hints(id, hints.clone());
             watcher_hints
                 .lock()
@@ -290,7 +289,7 @@ fn start_watcher(
     (loader, worker, precedence): (LoaderId, LoaderWorker, Precedence),
     compiler: MeteredRecipient<SourcesChanged>,
     recorder: Arc<Recorder>,
-    (limits, has_store): (&Limits, bool),
+    limits: &Limits,
     child: Arc<Child>,
     faults: InjectedFaults,
 ) -> (ActorEntry<Watcher>, Hints) {
@@ -317,7 +316,6 @@ fn start_watcher(
             gate,
             precedence,
             recorder,
-            has_store,
         };
         Shell::new(setup, child_of_shell, faults)
     });

@@ -128,7 +128,7 @@ impl Requirements {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stopped => f.write_str("the judge has stopped the canary: abort it, or resume it once the fault is fixed"),
+            Self::Stopped => f.write_str("the canary is stopped: resume it once the fault is fixed, or force it with a reason"),
             Self::TooFew { renders, required } => write!(
                 f,
                 "the canary was rendered {renders} times, and {required} are required: wait, or force it with a reason"

@@ -295,7 +295,9 @@ impl DirectoryLoader {
             shape.data_prefix = shape.data_prefix.or(data_prefix);
             let prefix = format!("{}{prefix}", layer.prefix());
             if !supplementary {
-                identity.push(path.display().to_string());
+                // The same directory may be named from elsewhere in the next process.
+                let absolute = std::path::absolute(&path);
+                identity.push(absolute.as_ref().unwrap_or(&path).display().to_string());
             }
             match CompiledRules::new(&rules, limits.source_bytes) {
                 Ok(rules) => {

@@ -170,7 +170,12 @@ impl<G: TextGraph + Clone> Registry<G> {
                     Some(_) => decided.stages = StagesState::clone(&accepted.stages),
                 }
                 let accepted = AcceptedState { graph, ..accepted };
-                self.accept_stages(accepted, decided, RolledBack::Unchanged(before), true)
+                let (stage, is_whole) = (decided.stage, decided.tenant().is_none());
+                let answer = self.accept_stages(accepted, decided, RolledBack::Unchanged(before), true)?;
+                if is_whole {
+                    self.0.stages.begin(stage);
+                }
+                Ok(answer)
             }
             Decision::Refused { reason } => {
                 self.refuse_stage(&accepted, &decided, RolledBack::Refused(reason.to_string()))

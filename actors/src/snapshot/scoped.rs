@@ -84,6 +84,12 @@ impl Snapshot {
             .collect()
     }
 
+    /// Returns the scopes that have templates that are not current for them although they are for everyone of the stage below, each with their
+    /// number: the later stages, and each tenant in the first stage in which it has any. The work is that of the scopes that have any.
+    pub(crate) fn scopes_in_trouble(&self) -> Vec<(Layer, usize)> {
+        self.generation.scopes.in_trouble(&self.content)
+    }
+
     /// Returns true if any text belongs to a tenant or to a later stage.
     pub(crate) fn has_scopes(&self) -> bool {
         !self.generation.scopes.is_empty()

@@ -26,7 +26,7 @@ use super::stale::{PinnedView, StaleSet};
 use super::{EntryStatus, NameHasher};
 use crate::diagnostic::Diagnostic;
 use crate::dialect::{Closure, Member, ScopeView, TemplateId};
-use crate::template::{Digest, Scope, Stage, TemplateKey, TemplateName, Tenant};
+use crate::template::{Digest, Layer, Scope, Stage, TemplateKey, TemplateName, Tenant};
 use crate::version::Version;
 
 /// The number of stages beside the stable one.
@@ -163,6 +163,34 @@ impl Scopes {
     #[inline]
     pub(crate) fn tenant(&self, tenant: &Tenant) -> Option<&Arc<TenantView>> {
         self.tenants.get(tenant.as_str())
+    }
+
+    /// Returns the scopes with templates that are bad for them only, each with their number; see `Snapshot::scopes_in_trouble`.
+    pub(crate) fn in_trouble(&self, stable: &Content) -> Vec<(Layer, usize)> {
+        let layer = |tenant: Option<&Tenant>, stage| {
+            let tenant = tenant.cloned();
+            Layer::of(Scope { tenant, stage })
+        };
+        let mut found = Vec::new();
+        for (stage, content) in Stage::ALL.into_iter().skip(1).zip(&self.stages) {
+            let bad = content
+                .as_ref()
+                .map(|content| content.stale().bad().without(stable.stale().bad()));
+            let bad = bad.map_or(0, |bad| bad.len());
+            if bad > 0 {
+                found.push((layer(None, stage), bad));
+            }
+        }
+        for tenant in &self.detached {
+            let Some(view) = self.tenants.get(tenant) else { continue };
+            let bad_in = |stage: Stage| {
+                let own = view.stages[stage.number()].as_ref()?.stale.as_ref()?;
+                let bad = own.bad().without(self.stage(stage, stable).stale().bad()).len();
+                (bad > 0).then(|| (layer(Some(tenant), stage), bad))
+            };
+            found.extend(Stage::ALL.into_iter().find_map(bad_in));
+        }
+        found
     }
 
     /// Returns the tenant with an id, if it has any text.

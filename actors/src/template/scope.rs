@@ -1,5 +1,5 @@
-//! [`TemplateKey`]: the name of a text and the [`Layer`] that it belongs to. The engine serves the shared stable [`Scope`]; the watcher refuses
-//! texts of other layers.
+//! [`TemplateKey`]: the name of a text and the [`Layer`] that it belongs to. A store keeps
+//! those of shared stable only.
 
 use std::borrow::Borrow;
 use std::fmt;

@@ -330,17 +330,11 @@ impl Instance {
             let mut loader = loader;
             runtime.block_on(async {
                 while let Some(job) = next(&mut queue, &is_over).await {
-                    let served = Contained::new(job.serve(&mut *loader));
+                    let served = Contained::new(job.serve(&mut *loader, &status));
                     tokio::select! {
                         biased;
                         () = is_over.cancelled() => break,
                         _ = served => {}
-                    }
-                    // The loader may be code of the embedding program, and panic.
-                    if let Ok(seen) = contain(|| loader.status())
-                        && seen != **status.load()
-                    {
-                        status.store(Arc::new(seen));
                     }
                 }
                 let _ = contain(move || drop(loader));
@@ -412,16 +406,20 @@ async fn next(queue: &mut mpsc::Receiver<Job>, over: &CancellationToken) -> Opti
 }
 
 impl Job {
-    async fn serve(self, loader: &mut dyn Loader) {
+    /// Does the job. The status is noted before the answer, so whoever waits for that sees the status of the same time.
+    async fn serve(self, loader: &mut dyn Loader, status: &ArcSwap<LoaderStatus>) {
         match self {
             Self::Restored(keys) => loader.restored(&keys),
             Self::Watch(hints, answer) => {
-                let _ = answer.send(loader.watch(hints).await);
+                let watched = loader.watch(hints).await;
+                note_status(loader, status);
+                let _ = answer.send(watched);
             }
             // Nobody waits for it any more.
             Self::Sync(_, _, answer) if answer.is_closed() => {}
             Self::Sync(depth, span, answer) => {
                 let synced = Contained::new(async { loader.sync(depth).await }.instrument(span)).await;
+                note_status(loader, status);
                 let _ = answer.send(match synced {
                     Ok(Ok(changes)) => Ok(changes),
                     Ok(Err(error)) => Err(SyncFailure::Answered(error)),
@@ -431,6 +429,16 @@ impl Job {
                 });
             }
         }
+    }
+}
+
+/// Notes the status of a loader.
+fn note_status(loader: &dyn Loader, status: &ArcSwap<LoaderStatus>) {
+    // The loader may be code of the embedding program, and panic.
+    if let Ok(seen) = contain(|| loader.status())
+        && seen != **status.load()
+    {
+        status.store(Arc::new(seen));
     }
 }
 

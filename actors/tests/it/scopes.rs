@@ -47,31 +47,31 @@ fn reload(hotplate: &Hotplate) -> ReloadOutcome {
     block(hotplate.reload()).expect("an answer").outcome
 }
 
-/// A store keeps the shared stable layer only, so with one, texts of others are refused, and hide no change that came with them.
+/// A store keeps the shared stable layer only. Texts of others are served beside it, and are those of their source after a restart.
 #[test]
-fn a_store_refuses_texts_of_other_layers_whole() {
-    for other in ["acme:a.html", "@canary:a.html", "acme@experimental:a.html"] {
-        let directory = tempfile::tempdir().expect("a directory");
+fn a_store_and_other_layers_stand_beside_each_other() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (round, text) in ["one", "two"].into_iter().enumerate() {
         let (loader, memory) = MemoryLoader::new();
-        memory.set(key("a.html"), "one");
+        memory.set(key("a.html"), text);
+        memory.set(key("acme:a.html"), "acme");
+        memory.set(key("@canary:a.html"), "canary");
         let builder = Hotplate::builder()
             .loader(loader)
             .store(StoreOptions::new(directory.path()));
         let hotplate = builder.watch(false).start().expect("starts");
-        memory.edit([(key("a.html"), Some("two")), (key(other), Some("theirs"))]);
-        for _ in 0..2 {
-            let ReloadOutcome::Unreadable(reason) = reload(&hotplate) else {
-                panic!("not refused");
-            };
-            assert!(
-                reason.contains(&key(other).to_string()) && reason.contains("store"),
-                "{reason}"
-            );
-            assert_eq!(hotplate.render("a.html", &data()).expect("goes on").body, "one");
-        }
-        memory.remove(key(other));
-        assert_eq!(reload(&hotplate), ReloadOutcome::Published);
-        assert_eq!(hotplate.render("a.html", &data()).expect("renders").body, "two");
+        block(hotplate.reload()).expect("an answer");
+        let seen = |scope: &str| {
+            let scope = key(&format!("{scope}x")).layer.scope().clone();
+            hotplate.scope(&scope).render("a.html", &data()).expect("renders").body
+        };
+        assert_eq!(
+            [seen(""), seen("acme:"), seen("@canary:")],
+            [text, "acme", "canary"],
+            "round {round}"
+        );
+        assert_eq!(hotplate.health().degraded, [""; 0]);
+        drop(hotplate);
     }
 }
 
@@ -506,4 +506,22 @@ fn reports_name_scopes() {
     ];
     assert_eq!(scopes, expected);
     assert_eq!(report.changed, [key("acme:part.txt")]);
+}
+
+/// Health names the scopes whose templates are not current, and says so no longer once they are.
+#[test]
+fn health_names_scopes_in_trouble() {
+    let texts = [
+        ("page.txt", "{{ call part.txt }}"),
+        ("part.txt", "shared"),
+        ("acme:part.txt", "acme"),
+    ];
+    let (hotplate, memory) = start(&texts, Limits::default());
+    assert_eq!(hotplate.health().degraded, [""; 0]);
+    memory.set(key("acme:part.txt"), "{{ call nobody.txt }}");
+    block(hotplate.reload()).expect("an answer");
+    assert_eq!(hotplate.health().degraded, ["1 template of tenant acme is not current"]);
+    memory.set(key("acme:part.txt"), "acme again");
+    block(hotplate.reload()).expect("an answer");
+    assert_eq!(hotplate.health().degraded, [""; 0]);
 }

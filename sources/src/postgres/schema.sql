@@ -34,7 +34,8 @@ CREATE INDEX IF NOT EXISTS hotplate_history_deleted ON hotplate_history (changed
 
 CREATE OR REPLACE FUNCTION hotplate_number() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'INSERT' THEN
+    -- A row that gets another name continues the history of that name.
+    IF TG_OP = 'INSERT' OR (OLD.tenant, OLD.stage, OLD.name) <> (NEW.tenant, NEW.stage, NEW.name) THEN
         SELECT coalesce(max(version), 0) + 1 INTO NEW.version FROM hotplate_history
             WHERE tenant = NEW.tenant AND stage = NEW.stage AND name = NEW.name;
     ELSE

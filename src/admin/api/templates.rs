@@ -117,6 +117,11 @@ fn since(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Option<u64
     serving.since().map(Version::number)
 }
 
+/// The query of a request that has none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NoQuery {}
+
 /// Returns everything about a template
 #[utoipa::path(get, path = "/admin/v1/template/{name}", tag = "templates", security(("token" = [])),
     params(("name" = String, Path, description = "The name of the template, slashes included", example = "shop/item.html")),
@@ -125,7 +130,9 @@ fn since(hotplate: &Hotplate, snapshot: &Snapshot, id: TemplateId) -> Option<u64
         (status = 404, description = "There is no such template", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = Problem),
     ))]
-pub(super) async fn template(name: Path<String>, state: Data<AdminState>) -> Answered {
+pub(super) async fn template(request: HttpRequest, name: Path<String>, state: Data<AdminState>) -> Answered {
+    // The templates here are those of everyone: a query for a tenant must not be answered with them.
+    let NoQuery {} = body::query(&request)?;
     Ok(answer(&about(&state, &name).await?))
 }
 

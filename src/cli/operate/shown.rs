@@ -69,7 +69,10 @@ pub(super) fn waiting(waiting: &Value) -> String {
         return String::new();
     }
     let count = usize::try_from(count).unwrap_or(usize::MAX);
-    let mut text = format!("waiting since a rollback: {}\n", names::count(count, "template"));
+    let mut text = format!(
+        "waiting since a rollback or a promotion: {}\n",
+        names::count(count, "template")
+    );
     for each in templates {
         let (name, change, since) = (word(&each["name"]), word(&each["change"]), &each["since"]);
         let _ = writeln!(

@@ -97,10 +97,10 @@ pub(super) struct VersionEvent {
     pub(super) removed: Vec<TemplateName>,
     /// The changed and removed texts of other layers than that of everyone in the stage `stable`, each with its layer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    layered: Vec<TemplateKey>,
+    pub(super) layered: Vec<TemplateKey>,
     /// The templates of other scopes whose status changed otherwise than for everyone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    scopes: Vec<ScopeReport>,
+    pub(super) scopes: Vec<ScopeReport>,
     #[serde(serialize_with = "names_only")]
     pub(super) stale: NameSample,
     #[serde(serialize_with = "names_only")]
@@ -129,7 +129,8 @@ pub(super) struct StatusChanges {
 }
 
 fn names_of(keys: &[TemplateKey]) -> Vec<TemplateName> {
-    keys.iter().map(|key| key.name.clone()).collect()
+    let keys = keys.iter().filter(|key| key.layer == Layer::SHARED_STABLE);
+    keys.map(|key| key.name.clone()).collect()
 }
 
 fn names_only<S: Serializer>(sample: &NameSample, serializer: S) -> Result<S::Ok, S::Error> {

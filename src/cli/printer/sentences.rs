@@ -336,9 +336,48 @@ fn changes(site: &Site, version: &VersionEvent, fixed: &NameSample) -> Vec<(Outc
         (Outcome::Broken, "broken", &version.broken.names, version.broken.count),
     ];
     let lists = lists.into_iter().filter(|(.., count)| *count > 0);
+    let lists =
+        lists.map(|(outcome, word, names, count)| (outcome, format!("{word} {}", names::list_of(site, names, count))));
+    lists.chain(layered(version)).collect()
+}
+
+/// The largest number of texts and of scopes beside that of everyone that are named.
+const LAYERED_NAMED: usize = 5;
+
+/// Returns the texts of other layers that changed or are gone, and the scopes for which templates changed their status.
+fn layered(version: &VersionEvent) -> Vec<(Outcome, String)> {
+    let more = |len: usize| match len.saturating_sub(LAYERED_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let mut lists = Vec::new();
+    if !version.layered.is_empty() {
+        let named: Vec<String> = version
+            .layered
+            .iter()
+            .take(LAYERED_NAMED)
+            .map(ToString::to_string)
+            .collect();
+        let list = format!("edited {}{}", named.join(", "), more(version.layered.len()));
+        lists.push((Outcome::Plain, list));
+    }
+    for report in version.scopes.iter().take(LAYERED_NAMED) {
+        for (outcome, word, sample) in [
+            (Outcome::Good, "fixed", &report.recovered),
+            (Outcome::Stale, "stale", &report.stale),
+            (Outcome::Broken, "broken", &report.broken),
+        ] {
+            if sample.count > 0 {
+                let count = names::count(sample.count, "template");
+                lists.push((outcome, format!("{word} for {}: {count}", report.scope)));
+            }
+        }
+    }
+    if version.scopes.len() > LAYERED_NAMED {
+        let more = version.scopes.len() - LAYERED_NAMED;
+        lists.push((Outcome::Plain, format!("{more} more scopes with changes")));
+    }
     lists
-        .map(|(outcome, word, names, count)| (outcome, format!("{word} {}", names::list_of(site, names, count))))
-        .collect()
 }
 
 /// Returns microseconds in the unit that people read best.

@@ -107,7 +107,7 @@ impl Inbox {
     pub(super) fn receive(&self, event: WatchEvent<'_>, now: Instant) -> bool {
         match event {
             WatchEvent::Overflow => {
-                self.settle().note_lost_events();
+                self.lose_events();
                 // A mark may be among what was lost. Whoever waits for it holds this lock until it sleeps, so it is not missed.
                 drop(self.watched());
                 self.mark_came.notify_all();
@@ -132,6 +132,12 @@ impl Inbox {
                 self.note(paths, hint, now)
             }
         }
+    }
+
+    /// Notes that events were lost, where no mark tells what has been received. It does not take the lock of the watched directories, whose holder
+    /// may wait for the caller.
+    pub(super) fn lose_events(&self) {
+        self.settle().note_lost_events();
     }
 
     /// Notes an event of some paths. Returns true unless all of them are ignored.

@@ -11,7 +11,7 @@ use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, R
 use notify::{Config, Event, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::loader::directory::disk::{Disk, FileId, System};
-use crate::loader::directory::inbox::{Inbox, WatchEvent};
+use crate::loader::directory::inbox::Inbox;
 use crate::loader::directory::settle::Hint;
 use crate::loader::directory::watches::{WatchError, WatchId, Watches};
 
@@ -127,12 +127,14 @@ fn failure(error: notify::Error) -> WatchError {
 
 /// Notes an event as hints. An unclear one counts as lost events. Returns true if there is something to check.
 fn receive(event: notify::Result<Event>, inbox: &Inbox, now: Instant) -> bool {
-    let Ok(event) = event else {
-        return inbox.receive(WatchEvent::Overflow, now);
+    // `notify` reports errors also while it adds a watch, and whoever asked for that holds the lock of the watched directories.
+    let Some(event) = event
+        .ok()
+        .filter(|event| !event.need_rescan() && !event.paths.is_empty())
+    else {
+        inbox.lose_events();
+        return true;
     };
-    if event.need_rescan() || event.paths.is_empty() {
-        return inbox.receive(WatchEvent::Overflow, now);
-    }
     let hint = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Hint::Closed,
         EventKind::Access(_) => return false,
