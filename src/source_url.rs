@@ -26,10 +26,6 @@ pub(crate) struct SourceUrl {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    not(feature = "sources"),
-    expect(dead_code, reason = "only a loader reads the fields")
-)]
 enum SourceKind {
     Postgres {
         address: String,

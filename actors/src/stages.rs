@@ -1,7 +1,7 @@
-//! [`Stages`]: the stages other than stable, while they are served. Renders, the Registry and those who choose scopes share it.
+//! `Stages`: the stages other than stable, while they are served. Renders, the Registry and those who choose scopes share it.
 //!
 //! Renders report to the [`Judge`] and read the [`StageSwitch`], without a lock. The Registry decides commands, which are part of its
-//! [accepted state](state::StagesState), and applies them here after the commit. A stop by the judge works the other way round: it takes effect
+//! accepted state (`StagesState`), and applies them here after the commit. A stop by the judge works the other way round: it takes effect
 //! here at once, and the Registry records it soon after.
 
 pub(crate) mod settings;
