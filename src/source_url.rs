@@ -6,7 +6,7 @@
 //! https://host/site/manifest.json#token_file=/run/secrets/token&interval_ms=5000
 //! ```
 //!
-//! What follows the `#` are options of the source. All have `priority`, a number: of several sources that have a name, the one with the
+//! Options of the source follow the `#`. All have `priority`, a number: of several sources that have a name, the one with the
 //! highest provides it. It is 1 by default, so that sources take precedence over the directory of a site, which has 0.
 
 use std::fmt;

@@ -103,7 +103,7 @@ pub(crate) struct StartPlan {
     pub(crate) audit: Option<AuditOptions>,
     /// The templates without which the engine does not start.
     pub(crate) required_at_start: Vec<TemplateName>,
-    /// How canaries are judged and rolled out.
+    /// The settings by which canaries are judged and rolled out.
     pub(crate) stages: StageSettings,
 }
 

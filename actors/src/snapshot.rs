@@ -455,7 +455,7 @@ pub(crate) struct SnapshotShared {
     without_good: Serving,
     late: LateFaults,
     breakers: Breakers,
-    /// What renders of the later stages remember.
+    /// The faults and circuit breakers that renders of the later stages remember.
     stages: [ScopeMemory; LATER_STAGES],
     /// The scopes beside shared stable in which a late fault is not fixed. Usually there is none.
     failing: ArcSwap<im::OrdSet<Scope>>,

@@ -10,7 +10,7 @@ const REMARKS_MAX: usize = 100;
 /// The size of a text in bytes beyond which it is not loaded: that of the engine by default.
 pub(crate) const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What is remarked on during a sync.
+/// The remarks of a sync.
 #[derive(Debug, Default)]
 pub(crate) struct Remarks {
     found: Vec<Diagnostic>,

@@ -105,7 +105,7 @@ pub struct Subject {
 pub struct SubjectError {
     /// The problem.
     pub problem: String,
-    /// What to write.
+    /// The text to write instead.
     pub help: String,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Token {
     /// The tenants that it may concern: ids, `shared` for the pages of everyone, `*` for all
     #[arg(long, value_name = "TENANTS", default_value = "*")]
     tenants: String,
-    /// What it may do: some of render, read, publish, promote, admin
+    /// Its permissions: some of render, read, publish, promote, admin
     #[arg(long, value_name = "PERMISSIONS", default_value = "read")]
     may: String,
     /// The format of the output

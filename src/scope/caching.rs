@@ -1,4 +1,4 @@
-//! How caches may keep answers that depend on the scope: `Vary`, `Cache-Control` and the `ETag`.
+//! The headers by which caches keep answers that depend on the scope apart: `Vary`, `Cache-Control` and the `ETag`.
 
 use std::borrow::Cow;
 

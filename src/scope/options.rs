@@ -114,7 +114,7 @@ pub struct ScopeError {
     pub field: &'static str,
     /// The problem.
     pub problem: String,
-    /// What to write instead.
+    /// The text to write instead.
     pub help: &'static str,
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What the judge knows of a stage, since its canary began.
+/// The figures that the judge has of a stage, since its canary began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Evidence {
     /// The number of renders.

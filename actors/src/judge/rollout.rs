@@ -139,7 +139,7 @@ pub enum Input {
     Abort,
 }
 
-/// What the caller has to do after an input.
+/// The task of the caller after an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {

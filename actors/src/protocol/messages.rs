@@ -262,7 +262,7 @@ pub struct Resume {
 pub struct CommandStage {
     /// The stage.
     pub stage: Stage,
-    /// What to do.
+    /// The action.
     pub action: StageAction,
     /// The options of the command.
     pub command: CommandOptions,

@@ -13,7 +13,7 @@ pub struct Plan {
     pub(crate) newest: NewestTexts,
     /// The texts of the other scopes.
     pub(crate) scopes: NewestScopes,
-    /// What is news about other scopes.
+    /// The news about other scopes.
     pub(crate) news: ScopeNews,
     /// The templates whose status was decided again: those that something reaches that changed. The reason why one of them is bad may be
     /// another, even if it was bad before.

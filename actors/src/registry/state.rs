@@ -53,7 +53,7 @@ pub(super) struct NextVersion<'p> {
     pub(super) names: Index,
     pub(super) content: Content,
     pub(super) scopes: Scopes,
-    /// What is news about other scopes.
+    /// The news about other scopes.
     pub(super) news: &'p ScopeNews,
     /// The templates that may be stale or broken for a new reason; any, if it is absent.
     pub(super) reviewed: Option<&'p IdSet>,

@@ -71,7 +71,7 @@ impl std::fmt::Debug for ExportedNames {
     }
 }
 
-/// What is news about scopes in a plan.
+/// The news about scopes in a plan.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ScopeNews {
     /// The tenants whose texts or bad templates were decided again.
@@ -109,7 +109,7 @@ pub(crate) struct ScopeChange<'c> {
     pub(crate) rolled_back_to: Option<&'c Scopes>,
 }
 
-/// What the scopes beside shared stable serve. A clone shares nearly all memory.
+/// The contents that the scopes beside shared stable serve. A clone shares nearly all memory.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scopes {
     /// The content of each later stage; `None` if it is that of stable.
@@ -122,16 +122,16 @@ pub(crate) struct Scopes {
     sum: DigestSum,
 }
 
-/// What a tenant is served.
+/// The texts and statuses that a tenant is served.
 #[derive(Debug, Clone)]
 pub(crate) struct TenantView {
     /// By stage; a later one without a value is served what stable is.
     stages: [Option<TenantStage>; Stage::ALL.len()],
-    /// What renders remember, for all versions.
+    /// The faults and circuit breakers that renders remember, for all versions.
     memory: Arc<[ScopeMemory; Stage::ALL.len()]>,
 }
 
-/// What a tenant is served in one stage.
+/// The texts and statuses that a tenant is served in one stage.
 #[derive(Debug, Clone)]
 pub(crate) struct TenantStage {
     texts: Arc<TenantTexts>,

@@ -24,7 +24,7 @@ struct StageDecision {
     halt: Option<Arc<Halt>>,
 }
 
-/// What the Registry has to do after a decision.
+/// The task of the Registry after a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StageEffect {
     /// Nothing has changed.

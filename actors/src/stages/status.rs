@@ -22,7 +22,7 @@ pub struct StageStatus {
     pub is_on: bool,
     /// The reason why it is stopped.
     pub halt: Option<Arc<Halt>>,
-    /// What the judge knows of its renders since its texts changed, or since it was resumed.
+    /// The evidence of the judge: its renders since its texts changed, or since it was resumed.
     pub evidence: Evidence,
     /// The number of renders since the start of the process that failed and were answered by stable.
     pub rescued: u64,

@@ -26,7 +26,7 @@ struct ActionForm {
     reason: Option<String>,
     actor: Option<String>,
     stage: Option<String>,
-    /// What to do about the stage.
+    /// The action on the stage.
     does: Option<String>,
     /// Present to promote or advance although a requirement is not met.
     force: Option<String>,

@@ -331,7 +331,7 @@ pub(super) async fn templates(request: HttpRequest, state: Data<AdminState>) -> 
     state.pages.page(status, "templates.html", &view)
 }
 
-/// What the page of templates shows of the graph of calls.
+/// The part of the graph of calls that the page of templates shows.
 struct Drawn {
     list: templates::TemplateList,
     picture: GraphDrawing,

@@ -74,7 +74,7 @@ impl StopsAnswer {
 /// The reason why a stage is stopped.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct HaltAnswer {
-    /// Who stopped it: `judge`, or the name of a person.
+    /// The one who stopped it: `judge`, or the name of a person.
     pub(in super::super) by: String,
     /// The reason, a sentence.
     pub(in super::super) reason: String,
@@ -110,7 +110,7 @@ pub(in super::super) struct StepAnswer {
     pub(in super::super) bake_ms: u64,
 }
 
-/// What shadow renders found since the texts of canary changed.
+/// The differences that shadow renders found since the texts of canary changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in super::super) struct ShadowAnswer {
     /// One in this many requests of stable is rendered by canary as well; 0 is none.

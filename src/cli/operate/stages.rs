@@ -33,7 +33,7 @@ impl StageName {
     }
 }
 
-/// What to do about a stage.
+/// An action on a stage.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum StageCommand {
     /// Begin the rollout of canary
@@ -47,7 +47,7 @@ enum StageCommand {
 /// Shows the stages, or begins, widens or resumes one.
 #[derive(Debug, Args)]
 pub(crate) struct Stages {
-    /// What to do; without it the stages are shown
+    /// The action; without it the stages are shown
     #[arg(value_enum)]
     command: Option<StageCommand>,
     /// The stage

@@ -53,7 +53,7 @@ pub(in crate::dialect::jinja) fn print_json<'r>(
 struct Writer<'w> {
     sink: &'w mut dyn Sink,
     layout: Layout,
-    /// What means something in HTML is escaped, so that the JSON can stand in a script.
+    /// Characters that mean something in HTML are escaped, so that the JSON can stand in a script.
     in_html: bool,
     level: usize,
 }

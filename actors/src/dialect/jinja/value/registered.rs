@@ -1,4 +1,4 @@
-//! What the program that embeds the engine has registered, as far as values and the operations on them know it.
+//! The functions, filters and tests that the embedding program has registered, as far as values and the operations on them know them.
 
 use super::{Arguments, Machine, Space, Val};
 use crate::dialect::jinja::failure::Outcome;
