@@ -216,9 +216,7 @@ impl Admin {
         if !address.ip().is_loopback() && self.token.is_none() && self.subjects.is_empty() {
             return Err(AdminError::TokenRequired { address });
         }
-        let usable =
-            |token: &String| (1..=1024).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if self.token.as_ref().is_some_and(|token| !usable(token)) {
+        if self.token.as_deref().is_some_and(|token| !access::is_usable(token)) {
             return Err(AdminError::UnusableToken);
         }
         let access = Access::new(self.token.as_deref(), address, &self.hosts, self.limits.sessions);

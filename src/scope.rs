@@ -336,7 +336,7 @@ impl ScopeChooser {
                 count(&self.counters.not_trusted);
                 None
             }
-            Sent::One(stage) => Some(stage_of(stage)),
+            Sent::One(stage) => Some(std::str::from_utf8(stage).ok().and_then(Stage::of)),
             Sent::Several => Some(None),
         };
         if let Some(stage) = by_header {
@@ -347,7 +347,7 @@ impl ScopeChooser {
             && let Some(rest) = rest.strip_prefix(prefix.as_str())
         {
             let word = rest.split('/').next().unwrap_or_default();
-            let stage = stage_of(word.as_bytes());
+            let stage = Stage::of(word);
             if stage.is_some() {
                 choice.path_bytes += prefix.len() + word.len();
             }
@@ -436,12 +436,6 @@ impl ScopeChooser {
         }
         Ok(())
     }
-}
-
-/// Returns the stage of a name.
-fn stage_of(name: &[u8]) -> Option<Stage> {
-    let stages = [Stage::Stable, Stage::Canary, Stage::Experimental];
-    stages.into_iter().find(|stage| stage.as_str().as_bytes() == name)
 }
 
 /// Returns true if a text can identify a visitor.

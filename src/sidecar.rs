@@ -20,7 +20,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, Error};
 use hotplate_actors::Hotplate;
 
-use crate::admin::access::Access;
+use crate::admin::access::{self, Access};
 use crate::admin::problem::Problem;
 use crate::guard::{ConnectionCounters, ConnectionLimits, GuardedServer};
 use crate::site::Site;
@@ -156,9 +156,7 @@ impl Sidecar {
     /// # Errors
     /// [`SidecarError`] says what to change.
     pub fn listen(self) -> Result<(Server, String), SidecarError> {
-        let usable =
-            |token: &str| (1..=1024).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
-        if self.token.as_deref().is_some_and(|token| !usable(token)) {
+        if self.token.as_deref().is_some_and(|token| !access::is_usable(token)) {
             return Err(SidecarError::UnusableToken);
         }
         let token = self.token.as_deref();
@@ -178,7 +176,7 @@ impl Sidecar {
                 let server = GuardedServer::new(move || App::new().wrap(from_fn(admit)).configure(routes(&state)))
                     .limits(connection)
                     .counters(counters)
-                    .busy(busy)
+                    .busy(Problem::unread_answers)
                     .workers(workers)
                     .disable_signals()
                     .listen(listener)
@@ -226,12 +224,6 @@ fn routes(state: &Data<SidecarState>) -> impl FnOnce(&mut ServiceConfig) {
             )
             .default_service(web::to(answer::nothing_here));
     }
-}
-
-fn busy() -> actix_web::HttpResponse {
-    use actix_web::ResponseError;
-    Problem::busy("answers that wait for their clients use up the limit `buffered_bytes`: try again later, or raise it")
-        .error_response()
 }
 
 /// Refuses requests of pages in a browser, before they are handled.

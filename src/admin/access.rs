@@ -74,6 +74,11 @@ impl Sessions {
     }
 }
 
+/// Returns true if a text can be a token: 1 to 1024 visible ASCII characters.
+pub(crate) fn is_usable(token: &str) -> bool {
+    (1..=1024).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Decides which requests are admitted.
 pub(crate) struct Access {
     token: Option<blake3::Hash>,

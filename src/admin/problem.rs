@@ -280,6 +280,14 @@ impl Problem {
         .with("retry-after", seconds.to_string())
     }
 
+    /// Returns the answer for a connection while answers that nobody reads use up the memory for them.
+    pub(crate) fn unread_answers() -> HttpResponse {
+        Self::busy(
+            "answers that wait for their clients use up the limit `buffered_bytes`: try again later, or raise it",
+        )
+        .error_response()
+    }
+
     pub(crate) fn busy(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,

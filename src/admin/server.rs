@@ -12,7 +12,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Data};
-use actix_web::{App, Error, HttpMessage, HttpRequest, ResponseError, rt};
+use actix_web::{App, Error, HttpMessage, HttpRequest, rt};
 use hotplate_actors::supervision::runtime;
 
 use super::body::{self, WithUnread};
@@ -128,17 +128,12 @@ fn serve(listener: TcpListener, state: Data<AdminState>) -> std::io::Result<Serv
     GuardedServer::new(app)
         .limits(connection)
         .counters(counters)
-        .busy(busy)
+        .busy(Problem::unread_answers)
         .workers(WORKERS)
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals()
         .listen(listener)
-}
-
-fn busy() -> actix_web::HttpResponse {
-    Problem::busy("answers that wait for their clients use up the limit `buffered_bytes`: try again later, or raise it")
-        .error_response()
 }
 
 /// Checks every request by its head before it is handled.

@@ -53,7 +53,7 @@ impl StagePin {
         let (ends_s, signature) = rest.split_once('.')?;
         let scope = Scope {
             tenant: scope.tenant.clone(),
-            stage: super::stage_of(stage.as_bytes())?,
+            stage: Stage::of(stage)?,
         };
         // One number has one form, so one cookie has one signature.
         let digits = ends_s.bytes().all(|byte| byte.is_ascii_digit());

@@ -10,6 +10,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use hotplate_actors::dialect::Missing;
 use hotplate_actors::reader::Serialized;
 use hotplate_actors::snapshot::EntryStatus;
+use hotplate_actors::template::Scope;
 use hotplate_actors::{
     Context, ContextSource, Freshness, Hotplate, Pinned, Render, RenderFailure, RenderOptions, Rendered,
 };
@@ -43,6 +44,8 @@ pub struct Templates {
     deadline: Option<Instant>,
     missing: Missing,
     tag: Option<String>,
+    /// The scope of the request.
+    scope: Scope,
 }
 
 impl Templates {
@@ -166,15 +169,14 @@ impl Templates {
         let Some(tag) = tag.filter(|_| self.web.setting.is_none()) else {
             return Ok(Validator::Body);
         };
-        let scope = scopes::scope_of(&self.request);
-        let scoped = pinned.snapshot().scoped(&scope);
+        let scoped = pinned.snapshot().scoped(&self.scope);
         let Some((scoped, id)) = scoped.and_then(|scoped| Some((scoped, scoped.id(name)?))) else {
             return Ok(Validator::Body);
         };
         let Some(digest) = self.web.digests.of(scoped, id) else {
             return Ok(Validator::Body);
         };
-        let etag = ETag::of_closure(&digest, tag).in_scope(&scope);
+        let etag = ETag::of_closure(&digest, tag).in_scope(&self.scope);
         if etag::is_known(&self.request, &etag) {
             let (version, freshness) = match scoped.status(id) {
                 EntryStatus::Stale { since, .. } => (since, "stale"),
@@ -197,8 +199,7 @@ impl Templates {
         rendered: Result<Rendered, RenderFailure>,
         validator: Validator,
     ) -> Page {
-        let scope = scopes::scope_of(&self.request);
-        let scoped = pinned.snapshot().scoped(&scope);
+        let scoped = pinned.snapshot().scoped(&self.scope);
         let status = scoped.and_then(|scoped| Some(scoped.status(scoped.id(name)?)));
         let validator = match (&rendered, status) {
             // The closure that the validator describes failed with this data, and an older one was rendered.
@@ -230,7 +231,7 @@ impl Templates {
             missing: self.missing,
             // Visitors get a page in any case; in development the author gets the error instead.
             stand_in: self.web.faults == Faults::Hidden,
-            scope: scopes::scope_of(&self.request),
+            scope: self.scope.clone(),
             ..RenderOptions::default()
         }
     }
@@ -244,6 +245,7 @@ impl Templates {
             deadline: deadline.or(within),
             missing: Missing::default(),
             tag: None,
+            scope: scopes::scope_of(request),
         }
     }
 }
